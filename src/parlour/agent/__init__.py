@@ -1,0 +1,1 @@
+"""LangGraph lives here and nowhere else."""

@@ -1,0 +1,1 @@
+"""The edge: parse, authorise, call one function, encode."""

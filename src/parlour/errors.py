@@ -1,0 +1,200 @@
+"""The error tree. Each class has a stable `code`, an HTTP status and a title.
+
+    Problem
+    |- BadRequest              400  bad_request
+    |  |- TooLong              413  too_long
+    |  `- UnsupportedMedia     415  unsupported_media
+    |- Unauthenticated         401  unauthenticated
+    |- Forbidden               403  forbidden
+    |- NotFound                404  not_found
+    |  |- ThreadNotFound            thread_not_found
+    |  |- TurnNotFound              turn_not_found
+    |  |- MessageNotFound           message_not_found
+    |  `- ModelNotFound             model_not_found
+    |- Conflict                409  conflict
+    |  |- TurnInProgress            turn_in_progress
+    |  `- KeyReused                 key_reused
+    |- Overloaded              503  overloaded
+    |- ShuttingDown            503  shutting_down
+    |- StoreUnavailable        503  store_unavailable
+    |- Upstream                502  upstream_*   (a model provider did not answer as agreed)
+    |- TurnLost                500  turn_lost    (its process died)
+    `- Internal                500  internal
+
+`str(problem)` is a sentence for people: what happened and what to do. `api/problems.py` alone turns
+these into HTTP; after a stream began the same code and sentence travel in `finalize.error`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class Problem(Exception):
+    """Something that is told to the person who asked. Subclasses fix code, status and title."""
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Something went wrong"
+    retryable: ClassVar[bool] = False
+    retry_after_s: int | None = None
+
+
+class BadRequest(Problem):
+    """The request cannot be understood as it is."""
+
+    code = "bad_request"
+    status = 400
+    title = "The request is not valid"
+
+
+class TooLong(BadRequest):
+    """A body or a text is over its limit."""
+
+    code = "too_long"
+    status = 413
+    title = "Too long"
+
+
+class UnsupportedMedia(BadRequest):
+    """The body is not of a content type that the route reads."""
+
+    code = "unsupported_media"
+    status = 415
+    title = "Unsupported content type"
+
+
+class Unauthenticated(Problem):
+    """No token, or one that does not prove who is asking."""
+
+    code = "unauthenticated"
+    status = 401
+    title = "Sign-in needed"
+
+
+class Forbidden(Problem):
+    """Known, but not allowed."""
+
+    code = "forbidden"
+    status = 403
+    title = "Not allowed"
+
+
+class NotFound(Problem):
+    """Nothing of that name for this user. Somebody else's thing answers exactly the same."""
+
+    code = "not_found"
+    status = 404
+    title = "Not found"
+
+
+class ThreadNotFound(NotFound):
+    """No such conversation for this user."""
+
+    code = "thread_not_found"
+    title = "No such conversation"
+
+
+class TurnNotFound(NotFound):
+    """No such turn in this conversation."""
+
+    code = "turn_not_found"
+    title = "No such turn"
+
+
+class MessageNotFound(NotFound):
+    """No such message in this conversation."""
+
+    code = "message_not_found"
+    title = "No such message"
+
+
+class ModelNotFound(NotFound):
+    """No model of that name is configured."""
+
+    code = "model_not_found"
+    title = "No such model"
+
+
+class Conflict(Problem):
+    """The request is valid but does not fit what is there."""
+
+    code = "conflict"
+    status = 409
+    title = "Conflict"
+
+
+class TurnInProgress(Conflict):
+    """The conversation is answering another message."""
+
+    code = "turn_in_progress"
+    title = "An answer is on its way"
+    retryable = True
+
+
+class KeyReused(Conflict):
+    """The same client message id came with another body."""
+
+    code = "key_reused"
+    title = "This message id was used for another message"
+
+
+class Overloaded(Problem):
+    """No room for another turn now."""
+
+    code = "overloaded"
+    status = 503
+    title = "Busy"
+    retryable = True
+    retry_after_s = 2
+
+
+class ShuttingDown(Problem):
+    """This process takes no new work."""
+
+    code = "shutting_down"
+    status = 503
+    title = "Restarting"
+    retryable = True
+    retry_after_s = 2
+
+
+class StoreUnavailable(Problem):
+    """The database does not answer, so nothing was accepted."""
+
+    code = "store_unavailable"
+    status = 503
+    title = "Storage is not available"
+    retryable = True
+    retry_after_s = 2
+
+
+class Upstream(Problem):
+    """A model provider did not answer as agreed. The subclasses live in models/failures.py."""
+
+    code = "upstream_failed"
+    status = 502
+    title = "The model did not answer"
+    retryable = True
+
+
+class TurnLost(Problem):
+    """The process that was answering died."""
+
+    code = "turn_lost"
+    status = 500
+    title = "The answer was cut off"
+    retryable = True
+
+
+class Internal(Problem):
+    """A mistake of ours; logged with the reference, told without details."""
+
+    code = "internal"
+    status = 500
+    title = "Something went wrong on our side"
+    retryable = True
+
+
+class ConfigurationError(Exception):
+    """A setting is wrong. The sentence names the setting and what to type instead."""

@@ -1,0 +1,1 @@
+"""What a turn says, and the log that keeps it while people listen."""

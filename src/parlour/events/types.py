@@ -1,0 +1,193 @@
+"""The language of the product: the closed union of events that a turn can say.
+
+Every reader (native SSE, AI SDK, OpenAI chunks, the store) is a translation of this union and of
+nothing else. Events are append-only; a new one is a new struct here, a branch in every reader
+(closed by `assert_never`) and a paragraph in docs/reference/events.md.
+
+An event on the log is its JSON; its sequence number, dense from 1 within the turn, is its place in
+the log and travels beside it (`id: <turn>:<seq>` in SSE), not inside.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class _Event(msgspec.Struct, tag_field="type", frozen=True, omit_defaults=True, kw_only=True):
+    """Common options of all events; absent fields are left out, never null."""
+
+
+class Plan(_Event, tag="plan"):
+    """The turn is accepted and stored; always the first event."""
+
+    turn_id: str
+    thread_id: str
+    message_id: str  # of the assistant message that is being made
+    user_message_id: str
+    model: str
+    disclosure: str
+
+
+class Token(_Event, tag="token"):
+    """Text of the answer, as it comes from the model. May be any length above zero."""
+
+    text: str
+
+
+class Reasoning(_Event, tag="reasoning"):
+    """Thinking text; never part of the answer."""
+
+    text: str
+
+
+class ToolCall(_Event, tag="tool_call"):
+    """The model asks for a tool. `title` is what people read, in the present tense."""
+
+    call_id: str
+    name: str
+    title: str
+    arguments: Any
+
+
+class ToolResult(_Event, tag="tool_result"):
+    """The normalised outcome of a tool call: `text` for the model, `widget` for people."""
+
+    call_id: str
+    name: str
+    status: Literal["ok", "failed"]
+    text: str
+    widget: Any = None
+    elapsed_ms: int = 0
+
+
+class RoundEnd(_Event, tag="round_end"):
+    """A model call and its tools are over. `reasoning` rounds led to tools, `answer` rounds end."""
+
+    round: int
+    kind: Literal["reasoning", "answer"]
+
+
+class UsageReport(_Event, tag="usage"):
+    """Tokens of the whole turn so far, in disjoint buckets; the last one of a turn is final."""
+
+    input: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    output: int = 0
+    reasoning: int = 0
+    estimated: bool = False
+    cost_micros: int | None = None  # millionths of a US dollar; absent when the model is unpriced
+
+
+class Failure(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Why a turn failed, in the words of the error tree (docs/reference/errors.md)."""
+
+    code: str
+    message: str
+    retryable: bool = False
+    reference: str = ""
+
+
+class Finalize(_Event, tag="finalize"):
+    """The one terminal event of every turn; always the last event."""
+
+    status: Literal["done", "stopped", "waiting", "failed"]
+    finish_reason: str = ""  # upstream's, normalised: stop, length, content_filter, tool_calls
+    error: Failure | None = None
+    first_token_ms: int | None = None
+    elapsed_ms: int = 0
+
+
+class Status(_Event, tag="status"):
+    """Still working, in words for people. Transient: not kept with the message."""
+
+    text: str
+
+
+class Progress(_Event, tag="progress"):
+    """How far a tool or job is. `total` is 0 when unknown. Transient."""
+
+    call_id: str
+    done: float
+    total: float = 0
+    text: str = ""
+
+
+class Approval(_Event, tag="approval"):
+    """A tool call waits for a person's decision."""
+
+    approval_id: str
+    call_id: str
+    name: str
+    title: str
+    arguments: Any
+    acts_as: str
+    undoable: bool = False
+    expires_at: str = ""  # RFC 3339
+
+
+class Source(_Event, tag="source"):
+    """A citation or a grounded link."""
+
+    source_id: str
+    title: str
+    url: str = ""
+    document: str = ""
+    page: int | None = None
+
+
+class Replace(_Event, tag="replace"):
+    """Text already shown is withdrawn; `text` stands in its place."""
+
+    text: str
+    reason: str
+
+
+class Restart(_Event, tag="restart"):
+    """The current round starts over: drop the text and calls it has shown so far."""
+
+    round: int
+    reason: str
+
+
+class Notice(_Event, tag="notice"):
+    """Something people should know beside the answer: `kind` is a stable word."""
+
+    kind: str
+    text: str
+
+
+Event = (
+    Plan
+    | Token
+    | Reasoning
+    | ToolCall
+    | ToolResult
+    | RoundEnd
+    | UsageReport
+    | Finalize
+    | Status
+    | Progress
+    | Approval
+    | Source
+    | Replace
+    | Restart
+    | Notice
+)
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+encode = _encoder.encode
+
+
+def decode(payload: bytes) -> Event:
+    """One event from its JSON. Raises `msgspec.ValidationError` for anything else."""
+    return _decoder.decode(payload)
+
+
+def tag(event: Event) -> str:
+    """The wire name of an event, e.g. `tool_call`."""
+    return str(event.__struct_config__.tag)

@@ -1,0 +1,1 @@
+"""Work that is in nobody's way."""

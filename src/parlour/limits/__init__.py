@@ -1,0 +1,1 @@
+"""How much of anything one may have."""

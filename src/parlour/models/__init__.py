@@ -1,0 +1,1 @@
+"""Models: one port, and the providers that fill it."""

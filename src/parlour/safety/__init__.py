@@ -1,0 +1,1 @@
+"""What is always said, and what is never let through."""

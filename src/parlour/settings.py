@@ -1,0 +1,200 @@
+"""Every setting, read once into one frozen tree.
+
+Sources, strongest first: the environment (`PARLOUR_PORT=8080`, nested with two underscores:
+`PARLOUR_LIMITS__TURNS_MAX=100`), then `parlour.toml` in the working directory (or the file named by
+`PARLOUR_CONFIG`), then the defaults below. Only `app.py` and `cli.py` see this tree; rooms receive
+plain values. docs/reference/settings.md is generated from the descriptions here.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from parlour.errors import ConfigurationError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LimitSettings(_Section):
+    """Bounds; each one has a test on both sides of it."""
+
+    body_bytes_max: int = Field(
+        1_000_000, ge=1_000, description="Largest request body in bytes; more is a 413."
+    )
+    message_chars_max: int = Field(
+        100_000, ge=1, description="Longest user message in characters; more is a 413."
+    )
+    turns_max: int = Field(
+        2_000, ge=1, description="Turns that run at once in one process; more wait, then get a 503."
+    )
+    turn_wait_s: float = Field(
+        1.0, ge=0, description="How long a new turn waits for room before it is refused."
+    )
+    rounds_max: int = Field(6, ge=1, description="Model calls in one turn.")
+    tool_calls_max: int = Field(3, ge=0, description="Tool calls in one turn.")
+    turn_s_max: float = Field(120, gt=0, description="Seconds a turn may take.")
+    reply_tokens_max: int = Field(4_096, ge=1, description="Tokens of one model reply.")
+    window_messages: int = Field(
+        20, ge=1, description="Last messages of the conversation that the model sees."
+    )
+    log_bytes_max: int = Field(
+        8_000_000, ge=10_000, description="Bytes of events one turn may say; more ends the turn."
+    )
+    reader_stall_s: float = Field(
+        30, gt=0, description="A reader that takes nothing for so long is dropped; it can resume."
+    )
+
+
+class ModelSettings(_Section):
+    """How model providers are called."""
+
+    connect_s: float = Field(10, gt=0, description="Seconds to connect to a provider.")
+    first_byte_s: float = Field(30, gt=0, description="Seconds until the first byte of a reply.")
+    idle_s: float = Field(30, gt=0, description="Seconds of silence within a reply.")
+    total_s: float = Field(600, gt=0, description="Seconds for one whole reply.")
+    line_bytes_max: int = Field(
+        1_000_000, ge=1_000, description="Longest line of a provider's stream in bytes."
+    )
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="Sampling temperature; empty = the provider's default."
+    )
+
+
+class McpServer(_Section):
+    """One MCP server: `command` (with `args`, `env`) for stdio, or `url` for streamable HTTP."""
+
+    command: str = Field("", description="Program to start, for a server on stdio.")
+    args: list[str] = Field(default_factory=list[str], description="Its arguments.")
+    env: dict[str, str] = Field(
+        default_factory=dict[str, str], description="Its environment, beside PATH and HOME."
+    )
+    url: str = Field("", description="Address of a server on streamable HTTP.")
+    headers: dict[str, SecretStr] = Field(
+        default_factory=dict[str, SecretStr], description="Headers sent with every request."
+    )
+    timeout_s: float = Field(30, gt=0, description="Seconds for one tool call.")
+    result_bytes_max: int = Field(
+        65_536, ge=1_000, description="Largest tool result the model sees; more is cut and said so."
+    )
+
+
+class Settings(BaseSettings):
+    """The whole tree. Top-level names are `PARLOUR_<NAME>` in the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PARLOUR_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8321, ge=0, le=65_535, description="Port to listen on; 0 = any free one.")
+    data_dir: Path = Field(
+        Path(".parlour"), description="Where the own database, model weights and logs live."
+    )
+    secret: SecretStr | None = Field(
+        None,
+        description="Key (32 characters or more) of the host's HS256 tokens. Without it Parlour "
+        "serves the loopback interface only, as one local user without limits.",
+    )
+    audience: str = Field("parlour", description="`aud` that the host's tokens must carry.")
+    model: str = Field(
+        "",
+        description="`provider:name`, e.g. `openai:gpt-5.1`, `anthropic:claude-sonnet-4-5`, "
+        "`local:` (the embedded model), `local:/path/to/model.gguf`, `scripted:` or "
+        "`scripted:/path/to/script.json`, `langchain:provider:name`. Empty = the first of: "
+        "OPENAI_API_KEY, ANTHROPIC_API_KEY, the embedded model, the scripted guide.",
+    )
+    openai_api_key: SecretStr | None = Field(
+        None, validation_alias="OPENAI_API_KEY", description="Key of the OpenAI-compatible API."
+    )
+    openai_base_url: str = Field(
+        "https://api.openai.com/v1",
+        validation_alias="OPENAI_BASE_URL",
+        description="Base URL of the OpenAI-compatible API.",
+    )
+    anthropic_api_key: SecretStr | None = Field(
+        None, validation_alias="ANTHROPIC_API_KEY", description="Key of the Anthropic API."
+    )
+    anthropic_base_url: str = Field(
+        "https://api.anthropic.com",
+        validation_alias="ANTHROPIC_BASE_URL",
+        description="Base URL of the Anthropic API.",
+    )
+    database_url: SecretStr | None = Field(
+        None, description="postgresql://… of your Postgres; empty = our own, in the data directory."
+    )
+    redis_url: SecretStr | None = Field(
+        None, description="redis://… when several processes serve; empty = memory, one process."
+    )
+    log_level: str = Field("info", description="debug, info, warning or error.")
+    log_format: str = Field("text", description="text (for people) or json (for machines).")
+    public_url: str = Field(
+        "", description="Address under which people reach Parlour, when a proxy stands before it."
+    )
+    shutdown_s: float = Field(
+        25, gt=0, description="Seconds for running turns to finish on shutdown; exit is within 30."
+    )
+    system_prompt: str = Field(
+        "", description="Your own words to the model, after Parlour's: who it is, what it is for."
+    )
+    limits: LimitSettings = Field(default_factory=LimitSettings)  # pyright: ignore[reportArgumentType]
+    models: ModelSettings = Field(default_factory=ModelSettings)  # pyright: ignore[reportArgumentType]
+    mcp: dict[str, McpServer] = Field(
+        default_factory=dict[str, McpServer],
+        description="MCP servers by name; see the section below.",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the TOML file."""
+        file = Path(os.environ.get("PARLOUR_CONFIG", "parlour.toml"))
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file))
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """Read all settings. Raises `ConfigurationError` with a sentence that names the setting."""
+    file = os.environ.get("PARLOUR_CONFIG")
+    if file and not Path(file).is_file():
+        raise ConfigurationError(f"PARLOUR_CONFIG names {file}, but there is no such file.")
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise ConfigurationError(_sentence(error)) from None
+    except ValueError as error:  # a TOML file that is not TOML
+        raise ConfigurationError(f"parlour.toml cannot be read: {error}") from None
+
+
+def _sentence(error: ValidationError) -> str:
+    lines: list[str] = []
+    for item in error.errors():
+        path = [str(step) for step in item["loc"]]
+        name = "__".join(path).upper()
+        if name not in {"OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY"}:
+            name = f"PARLOUR_{name}"
+        if item["type"] == "extra_forbidden":
+            lines.append(f"{name} (`{'.'.join(path)}`) is not a setting of Parlour.")
+        else:
+            lines.append(f"{name} (`{'.'.join(path)}`): {item['msg']}.")
+    return " ".join(lines)

@@ -1,0 +1,1 @@
+"""What is kept: Postgres, its tables and every query."""

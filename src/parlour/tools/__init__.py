@@ -1,0 +1,1 @@
+"""MCP: the only hands of the agent."""
