@@ -16,18 +16,9 @@ import msgspec
 from yarl import URL
 
 from parlour.domain import ToolSpec, Usage
-from parlour.models.failures import (
-    BadFinish,
-    BadJson,
-    BadUtf8,
-    CutOff,
-    EmptyReply,
-    NoFinish,
-    NotAStream,
-    WrongShape,
-)
+from parlour.models.failures import BadFinish, NoFinish
 from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
-from parlour.models.refusals import told
+from parlour.models.refusals import told, unreadable
 from parlour.models.sse import EventSplitter
 from parlour.models.toolcalls import ToolCallPieces
 from parlour.models.usage import usage_of
@@ -213,7 +204,7 @@ class OpenAIReader:
 
     def reply(self, request: ModelRequest) -> ModelReply:
         """The whole reply. Raises when nothing proves that it is whole."""
-        self._read_rest()
+        self._events.finish(self._read_last, whole=bool(self._finish))
         finish = _FINISH.get(self._finish.lower())
         if not self._finish:
             raise NoFinish()
@@ -293,22 +284,9 @@ class OpenAIReader:
         if chunk.object == "error":
             raise told(msgspec.json.decode(payload))
 
-    def _read_rest(self) -> None:
-        payload, half = self._events.end()
-        if not self._events.events and payload is None:
-            raise NotAStream("no event in it") if half else EmptyReply()
-        if payload is None or payload == b"[DONE]":
-            if half and not self._finish and payload is None:
-                raise CutOff("ended within a line")
-            return
-        try:
+    def _read_last(self, payload: bytes) -> None:
+        if payload != b"[DONE]":
             self._read(payload)
-        except (BadJson, WrongShape, BadUtf8):
-            if self._finish:
-                return
-            if half:
-                raise CutOff("ended within a line") from None
-            raise
 
     def _say(self, text: str) -> None:
         self._text.append(text)
@@ -322,12 +300,8 @@ class OpenAIReader:
 def _chunk(payload: bytes) -> _Chunk:
     try:
         return _decode(payload)
-    except msgspec.ValidationError as error:
-        raise WrongShape(str(error)) from None
-    except msgspec.DecodeError as error:
-        raise BadJson(str(error)) from None
-    except UnicodeDecodeError as error:
-        raise BadUtf8(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise unreadable(error) from None
 
 
 def _usage(said: _Usage) -> Usage:

@@ -12,6 +12,8 @@ import msgspec
 
 from parlour.models.failures import (
     DETAIL_CHARS_MAX,
+    BadJson,
+    BadUtf8,
     ContextTooLong,
     ErrorEvent,
     GatewayTimeout,
@@ -26,6 +28,7 @@ from parlour.models.failures import (
     RequestTooLarge,
     ServerFailed,
     UpstreamOverloaded,
+    WrongShape,
 )
 
 RETRY_AFTER_S_MAX = 3_600  # a provider that asks for more is treated as asking for an hour
@@ -109,6 +112,13 @@ def _words(body: bytes) -> str:
             )
         value = inner
     return str(cast("object", value))
+
+
+def unreadable(error: Exception) -> ModelFailure:
+    """The failure that an event means which msgspec cannot decode."""
+    if isinstance(error, msgspec.ValidationError):
+        return WrongShape(str(error))
+    return BadUtf8(str(error)) if isinstance(error, UnicodeError) else BadJson(str(error))
 
 
 def _retry_after(headers: Mapping[str, str]) -> int | None:

@@ -6,7 +6,17 @@ CR and may be split anywhere, also within a character. Comments and unknown fiel
 
 from __future__ import annotations
 
-from parlour.models.failures import LineTooLong
+from collections.abc import Callable
+
+from parlour.models.failures import (
+    BadJson,
+    BadUtf8,
+    CutOff,
+    EmptyReply,
+    LineTooLong,
+    NotAStream,
+    WrongShape,
+)
 
 BOM = b"\xef\xbb\xbf"
 
@@ -52,16 +62,34 @@ class EventSplitter:
         self.events += len(found)
         return found
 
-    def end(self) -> tuple[bytes | None, bool]:
-        """What is left when the stream has ended: the data of an event without its empty line.
+    def finish(self, read: Callable[[bytes], None], *, whole: bool) -> None:
+        """The stream has ended: `read` the data of an event without its empty line, if any.
 
-        The standard drops it, but servers exist whose last event ends in one newline or none. The
-        flag is true when not even its last line was ended, so that it may be half a line.
+        The standard drops it, but servers exist whose last event ends in one newline or none. When
+        the reply is not `whole`, raises `EmptyReply` or `NotAStream` if there was no event at all,
+        and `CutOff` if the stream ended within a line.
         """
         rest, self._rest = self._rest, b""
         if not self._begun:
             rest = rest.removeprefix(BOM)
-        return _data_of(rest), bool(rest) and not rest.endswith(b"\n")
+        half = bool(rest) and not rest.endswith(b"\n")
+        payload = _data_of(rest)
+        if payload is None:
+            if whole:
+                return
+            if not self.events:
+                raise NotAStream(rest.decode("utf-8", "replace")) if half else EmptyReply()
+            if half:
+                raise CutOff("ended within a line")
+            return
+        try:
+            read(payload)
+        except (BadJson, BadUtf8, WrongShape):
+            if whole:
+                return
+            if half:
+                raise CutOff("ended within a line") from None
+            raise
 
     def _plain_newlines(self, data: bytes) -> bytes:
         if self._after_cr and data[:1] == b"\n":  # the second half of a CRLF cut in two
