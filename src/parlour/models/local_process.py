@@ -93,6 +93,7 @@ class LocalProcess:
         if self._starting is None or self._is_over(self._starting):
             self._check_pause()
             self._starting = asyncio.create_task(self._start())
+            self._starting.add_done_callback(_look_at)
         try:
             return await asyncio.wait_for(asyncio.shield(self._starting), self._ready_wait_s)
         except TimeoutError:
@@ -109,8 +110,7 @@ class LocalProcess:
         self._closed = True
         if self._starting and not self._starting.done():
             self._starting.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Upstream):
-                await self._starting
+            await asyncio.wait([self._starting])
         await self._end()
 
     def _is_over(self, starting: asyncio.Task[Address]) -> bool:
@@ -221,6 +221,11 @@ class LocalProcess:
                 await child.wait()
         if self._listening is not None:
             self._listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._listening
+            await asyncio.wait([self._listening])
             self._listening = None
+
+
+def _look_at(starting: asyncio.Task[Address]) -> None:
+    """A start that nobody waits for any more may fail in silence; the next use tells it."""
+    if not starting.cancelled():
+        starting.exception()

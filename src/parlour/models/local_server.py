@@ -8,10 +8,12 @@ it listens (or why it cannot), and the end of standard input means: stop.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import os
 import signal
 import sys
+import threading
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
@@ -22,6 +24,8 @@ def main() -> None:
     order: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
     _die_with(order["parent"])
     _stand_back()
+    watch = threading.Thread(target=_end_with_input, daemon=True)
+    watch.start()  # before the model is loaded: that takes seconds, and the parent may go meanwhile
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever native code prints must not reach the parent as an answer
     try:
@@ -32,15 +36,19 @@ def main() -> None:
         os._exit(1)
     answers.write(json.dumps({"url": server.listening_address}) + "\n")
     answers.flush()
-    while sys.stdin.buffer.read(4_096):
+    watch.join()
+
+
+def _end_with_input() -> None:
+    """Wait for the end of standard input, which the parent's death brings on every system."""
+    while os.read(0, 4_096):
         pass
     os._exit(0)  # the server's threads have nothing to save, and joining them can take seconds
 
 
 def _start(order: dict[str, Any]) -> Any:  # Any: xllamacpp has no types
-    import xllamacpp  # noqa: PLC0415 - a missing library must come back as an answer
-
-    params: Any = xllamacpp.CommonParams()
+    xllamacpp: Any = importlib.import_module("xllamacpp")  # here: its absence is an answer too
+    params = xllamacpp.CommonParams()
     params.model.path = order["model"]
     params.hostnames = ["127.0.0.1"]
     params.port = 0

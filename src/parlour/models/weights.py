@@ -14,7 +14,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -201,7 +201,7 @@ def _fill(weights: Weights, source: Source, partial: Path, report: Report) -> No
 
 
 @contextmanager
-def _only_one(weights: Weights, path: Path, report: Report) -> Iterator[None]:
+def _only_one(weights: Weights, path: Path, report: Report) -> Generator[None]:
     """Hold the lock of one file. The lock file stays: deleting it would let two in."""
     with path.with_name(path.name + ".lock").open("ab") as handle:
         deadline = time.monotonic() + LOCK_WAIT_S
