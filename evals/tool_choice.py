@@ -108,7 +108,7 @@ def value(expression: str) -> float | None:
 async def main(which: str) -> int:
     """Ask every prompt once, at temperature 0."""
     cache_dir = Path(os.environ.get("PARLOUR_CACHE_DIR", "~/.cache/parlour"))
-    model = build_local(which, cache_dir=cache_dir)
+    model = build_local(which, data_dir=cache_dir, cache_dir=cache_dir)
     right = 0
     seconds: list[float] = []
     try:

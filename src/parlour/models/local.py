@@ -10,15 +10,24 @@ import asyncio
 import importlib.util
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import msgspec
+from yarl import URL
 
 from parlour.domain import ToolRequest, ToolSpec, Usage
 from parlour.errors import ConfigurationError, Upstream
 from parlour.models import weights
+from parlour.models.failures import (
+    ConnectTimeout,
+    CutOff,
+    Disconnected,
+    NoFinish,
+    NotHttp,
+    Unreachable,
+)
 from parlour.models.local_choice import (
     answer_messages,
     called_before,
@@ -27,9 +36,10 @@ from parlour.models.local_choice import (
     may_choose,
     read_choice,
 )
-from parlour.models.local_client import Completion, complete
 from parlour.models.local_process import LocalModelFailed, LocalProcess, Order
+from parlour.models.openai import OpenAIReader
 from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
+from parlour.models.wire import Wire, WireLimits
 
 ABOUT = (
     "This is a small demo model that runs on your own machine and makes mistakes; to connect a "
@@ -46,7 +56,9 @@ PROMPT_CHARS_MAX = 14_000
 TEMPERATURE = 0.2  # small models wander
 PARALLEL = 2
 QUEUE_WAIT_S = 60.0
-REQUEST_S_MAX = 300.0
+# The first byte comes when all is read: 4,000 tokens take 40 s alone, twice that beside another.
+LIMITS = WireLimits(connect_s=5, first_byte_s=180, idle_s=60, total_s=300)
+_BROKEN = (Unreachable, ConnectTimeout, NotHttp, Disconnected, CutOff, NoFinish)
 
 
 class LocalModelBusy(Upstream):
@@ -58,17 +70,20 @@ class LocalModelBusy(Upstream):
     retry_after_s = 10
 
 
-def build_local(which: str, *, cache_dir: Path, threads: int = 0) -> LocalModel:
+def build_local(
+    which: str, *, data_dir: Path, cache_dir: Path = weights.CACHE_DIR, threads: int = 0
+) -> LocalModel:
     """The embedded model of that name (`1.5b`, `0.5b`, `135m`), the GGUF file at that path, or the
     default for this machine when empty. Starts nothing yet.
 
+    Weights are looked for below `data_dir`, then below `cache_dir`. `threads` 0 = one a core.
     Raises `ConfigurationError` when the extra or the weights are not there, with what to type.
     """
     if importlib.util.find_spec("xllamacpp") is None:
         raise ConfigurationError(
-            "The embedded model needs an extra. Type `pip install 'parlour[local]'`."
+            "The embedded model needs an extra. Type: pip install 'parlour[local]'"
         )
-    path, name = _resolve(which, cache_dir)
+    path, name = _resolve(which, (data_dir, cache_dir))
     order = Order(
         model=path.resolve(),
         threads=threads or max(2, _cores()),
@@ -78,15 +93,24 @@ def build_local(which: str, *, cache_dir: Path, threads: int = 0) -> LocalModel:
     return LocalModel(name, LocalProcess(order))
 
 
+class _Unheard:
+    """A sink for what only we read."""
+
+    def text(self, text: str) -> None: ...
+
+    def reasoning(self, text: str) -> None: ...
+
+    def flush(self) -> None: ...
+
+
 class LocalModel:
     """A `Model` whose work is done by a child process, started by `warm` or on first use."""
 
     def __init__(self, name: str, process: LocalProcess) -> None:
         self._name = f"local:{name}"
         self._process = process
-        self._http: aiohttp.ClientSession | None = None
+        self._wire = Wire(LIMITS)
         self._room = asyncio.Semaphore(PARALLEL)
-        self._plain: set[str] = set()  # tools whose schema the server would not take
 
     @property
     def name(self) -> str:
@@ -120,47 +144,39 @@ class LocalModel:
                     served_by=self._name,
                 )
 
-        def say(words: str) -> None:
-            sink.text(words)
-            sink.flush()
-
         temperature = TEMPERATURE if request.temperature is None else request.temperature
-        body = {
-            "messages": answer_messages(request.messages, chars_max=PROMPT_CHARS_MAX),
-            "max_tokens": min(request.max_tokens, REPLY_TOKENS_MAX),
-            "temperature": temperature,
-            "cache_prompt": True,
-        }
-        done = await self._ask(body, say)
-        return ModelReply(
-            text=done.text,
-            finish_reason=done.finish_reason,
-            usage=usage + done.usage,
-            served_by=self._name,
+        reply = await self._ask(
+            {
+                "messages": answer_messages(request.messages, chars_max=PROMPT_CHARS_MAX),
+                "max_tokens": min(request.max_tokens, REPLY_TOKENS_MAX),
+                "temperature": temperature,
+            },
+            request,
+            sink,
         )
+        return replace(reply, usage=usage + reply.usage)
 
     async def close(self) -> None:
         """End the child process and close connections to it."""
-        if self._http is not None:
-            await self._http.close()
+        await self._wire.close()
         await self._process.close()
 
     async def _choose(self, request: ModelRequest) -> tuple[ToolRequest | None, Usage]:
-        done = await self._ask(
-            {
-                "messages": choice_messages(request.messages, request.tools),
-                "response_format": {
-                    "type": "json_schema",
-                    "json_schema": {"name": "step", "schema": choice_schema(request.tools)},
-                },
-                "max_tokens": CHOICE_TOKENS_MAX,
-                "temperature": 0,
-                "cache_prompt": True,
-            }
-        )
-        return read_choice(done.text, request.tools), done.usage
+        body = {
+            "messages": choice_messages(request.messages, request.tools),
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "step", "schema": choice_schema(request.tools)},
+            },
+            "max_tokens": CHOICE_TOKENS_MAX,
+            "temperature": 0,
+        }
+        reply = await self._ask(body, request, _Unheard())
+        return read_choice(reply.text, request.tools), reply.usage
 
-    async def _ask(self, body: Mapping[str, Any], say: Any = None) -> Completion:
+    async def _ask(
+        self, body: Mapping[str, Any], request: ModelRequest, sink: ModelSink
+    ) -> ModelReply:
         """One request, when there is room for it and the child is ready."""
         try:
             await asyncio.wait_for(self._room.acquire(), QUEUE_WAIT_S)
@@ -170,30 +186,32 @@ class LocalModel:
             ) from None
         try:
             address = await self._process.ensure()
-            async with asyncio.timeout(REQUEST_S_MAX):
-                done = await complete(self._session(), address, dict(body), say)
-        except TimeoutError:
+            reader = OpenAIReader(sink)
+            streamed = {"stream": True, "stream_options": {"include_usage": True}}
+            await self._wire.post(
+                URL(f"{address.url}/v1/chat/completions"),
+                headers={
+                    "Content-Type": "application/json",
+                    "Authorization": f"Bearer {address.key}",
+                    # It hangs up after each stream without saying so; kept, the line would be dead.
+                    "Connection": "close",
+                },
+                body=msgspec.json.encode({**body, **streamed, "cache_prompt": True}),
+                feed=reader.feed,
+            )
+            reply = reader.reply(request)
+        except _BROKEN as error:
             raise LocalModelFailed(
-                f"The embedded model took longer than {REQUEST_S_MAX:.0f} s. Ask for less at once."
-            ) from None
+                "The embedded model stopped in the middle of its work. It starts again with the "
+                "next message; please try again."
+            ) from error
         finally:
             self._room.release()
         self._process.steady()
-        return done
-
-    def _session(self) -> aiohttp.ClientSession:
-        if self._http is None:
-            # No connection is kept: one to a child that died would be used for its successor.
-            self._http = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, force_close=True),
-                timeout=aiohttp.ClientTimeout(total=None, connect=5),
-                json_serialize=lambda value: msgspec.json.encode(value).decode(),
-                trust_env=False,
-            )
-        return self._http
+        return replace(reply, served_by=self._name)
 
 
-def _resolve(which: str, cache_dir: Path) -> tuple[Path, str]:
+def _resolve(which: str, places: Sequence[Path]) -> tuple[Path, str]:
     """The file and the model's short name."""
     if which and which not in weights.manifest():
         path = Path(which).expanduser()
@@ -207,13 +225,13 @@ def _resolve(which: str, cache_dir: Path) -> tuple[Path, str]:
                 raise ConfigurationError(f"{which} is not a GGUF file.")
         return path, path.stem
     wanted = weights.named(which)
-    found = weights.present(wanted, cache_dir)
-    if found is None:
-        raise ConfigurationError(
-            f"The embedded model {wanted.title} ({wanted.bytes / 1e6:,.0f} MB) is not here yet. "
-            f"Type `{FETCH_COMMAND} {wanted.name}`."
-        )
-    return found, wanted.model
+    for place in places:
+        if found := weights.present(wanted, place):
+            return found, wanted.model
+    raise ConfigurationError(
+        f"The embedded model {wanted.title} ({wanted.bytes / 1e6:,.0f} MB) is not here yet. "
+        f"Type: {FETCH_COMMAND} {wanted.name}"
+    )
 
 
 def _cores() -> int:

@@ -31,6 +31,7 @@ from parlour.models.weights_sources import (
 
 Report = Callable[["Progress"], None]
 
+CACHE_DIR = Path("~/.cache/parlour")  # shared: several data directories hold one copy
 MEMORY_FOR_DEFAULT = 4_000_000_000  # bytes: 1.5B takes 2 GB, and the rest of the house lives too
 SPACE_MARGIN = 100_000_000  # bytes left free for the database and logs beside a download
 LOCK_WAIT_S = 1_800.0  # another start may be downloading 1 GB over a slow line
@@ -103,7 +104,7 @@ def memory_available() -> int:
 
 
 def path_of(weights: Weights, cache_dir: Path) -> Path:
-    """Where the file lies. The cache is shared, so that several data directories hold one copy."""
+    """Where the file lies below `cache_dir`."""
     return cache_dir.expanduser() / "models" / weights.file
 
 
