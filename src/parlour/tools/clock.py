@@ -35,7 +35,8 @@ def moment(zone: str, *, now: datetime | None = None) -> Moment:
     local = (now or datetime.now(UTC)).astimezone(ZoneInfo(name)).replace(microsecond=0)
     stamp = local.isoformat()
     offset = stamp[19:]
-    words = f"{local:%A}, {local.day} {local:%B %Y}, {local:%H:%M} ({name}, UTC{offset})"
+    where = name if name == "UTC" else f"{name}, UTC{offset}"
+    words = f"{local:%A}, {local.day} {local:%B %Y}, {local:%H:%M} ({where})"
     return Moment(stamp, words, name, offset, f"{local:%A}")
 
 

@@ -43,8 +43,8 @@ class ServerConfig:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ConfigurationError(
-                f"The MCP server name {self.name!r} must be 1 to 30 letters, digits, - or single _, "
-                "and start and end with a letter or digit."
+                f"The MCP server name {self.name!r} must be 1 to 30 letters, digits, - or "
+                "single _, starting and ending with a letter or digit."
             )
         if bool(self.command) + bool(self.url) + bool(self.build) != 1:
             raise ConfigurationError(

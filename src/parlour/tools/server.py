@@ -10,12 +10,12 @@ is made, and each call costs more.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-import mcp_types as types
 import msgspec
+from mcp import types
 from mcp.server import Server, ServerRequestContext
 from mcp.server.caching import CacheHint
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -82,7 +82,7 @@ class HttpFace:
         self, *, allowed_hosts: Sequence[str] = (), allowed_origins: Sequence[str] = ()
     ) -> None:
         """`allowed_hosts` guards a server without tokens against DNS rebinding; empty = any."""
-        server = build_server(lambda context: context.request.scope[SCOPE_KEY])
+        server = build_server(_from_scope)
         self._sessions = StreamableHTTPSessionManager(
             server,
             json_response=True,
@@ -96,13 +96,19 @@ class HttpFace:
         )
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncGenerator[None]:
         """Serve until the block ends. One use only, as the SDK has it."""
         async with self._sessions.run():
             yield
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One ASGI request."""
         await self._sessions.handle_request(scope, receive, send)
+
+
+def _from_scope(context: Context) -> Principal:
+    request: Any = context.request  # Any: the web framework's request, whose type ends at the edge
+    return request.scope[SCOPE_KEY]
 
 
 def _read_only(title: str) -> types.ToolAnnotations:
