@@ -85,10 +85,12 @@ export const strings = {
       { title: "Write", text: "Write a short, friendly note that moves a meeting to Thursday." },
     ],
     tours: [
-      { title: "Tools", text: "Tour: use a tool" },
-      { title: "Thinking", text: "Tour: think first" },
-      { title: "A table", text: "Tour: show a table" },
-      { title: "A failure", text: "Tour: let something fail" },
+      { title: "A tool", text: "What is 17.5 % of 2,340?" },
+      { title: "Thinking", text: "Show me your reasoning" },
+      { title: "Two at once", text: "Use two tools at once" },
+      { title: "A long answer", text: "Show me a long answer" },
+      { title: "Stop and reload", text: "Count slowly to 60" },
+      { title: "A failing tool", text: "Show me a tool that fails" },
     ],
   },
 
@@ -134,6 +136,7 @@ export const strings = {
     previous: "Previous version",
     next: "Next version",
     version: (at: number, of: number) => `Version ${at} of ${of}`,
+    versionFailed: "That version could not be loaded.",
     versionShort: (at: number, of: number) => `${at} / ${of}`,
     stopped: "Stopped",
     interrupted: "This answer ended early",
@@ -154,7 +157,6 @@ export const strings = {
       seconds < 1 ? "Thought for a moment" : `Thought for ${plural(Math.round(seconds), "second", "seconds").replace(/ seconds?$/, " s")}`,
     thoughtSome: "Thought about it",
     steps: (count: number) => plural(count, "step", "steps"),
-    done: (title: string) => title.replace(/[.…\s]+$/u, ""),
     failedTool: "did not work",
     unfinished: "not finished",
     arguments: "What it was given",
@@ -194,6 +196,7 @@ export const strings = {
 
   details: {
     model: "Model",
+    when: "When",
     first: "First word",
     total: "Total",
     input: "Tokens in",
@@ -203,6 +206,7 @@ export const strings = {
     cost: "Cost",
     ended: "Ended",
     turn: "Turn",
+    counted: "Tokens are",
     estimated: "estimated",
     none: "No figures were recorded for this answer.",
   },

@@ -15,7 +15,7 @@ export type ModelKind = "hosted" | "local" | "scripted";
 export interface Me {
   user: { id: string; name: string; workspace: string };
   local: boolean;
-  model: { name: string; label: string; kind: ModelKind };
+  model: { name: string; label: string; kind: ModelKind; note?: string };
   disclosure: string;
   version: string;
   limits: { message_chars_max: number };

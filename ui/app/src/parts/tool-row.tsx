@@ -5,8 +5,8 @@ import type { ToolView } from "../chat/answer";
 import type { Progress } from "../chat/conversation";
 import { duration } from "../kit/format";
 import { readTable } from "../kit/table";
-import { pastTense } from "../past-tense";
 import { strings } from "../strings";
+import { whenDone, whileRunning } from "../tool-words";
 import { CodeBlock } from "./code-block";
 
 const SUMMARY_CHARS = 90;
@@ -73,7 +73,7 @@ export function ToolRow({ tool, progress }: ToolRowProps) {
   const content = useId();
   const running = tool.state === "running";
   const Icon = icons[tool.state];
-  const title = tool.state === "done" ? pastTense(tool.title) : strings.work.done(tool.title);
+  const title = running ? whileRunning(tool.title) : whenDone(tool.title);
   const summary = running && progress !== undefined ? progressWords(progress) : summaryOf(tool);
   const failed = tool.state === "failed";
   return (

@@ -13,7 +13,7 @@ const word = (value: unknown) => (typeof value === "string" ? value : "");
 /** Pictures come from this server or inside the data; a foreign address would be a tracking pixel. */
 function imageSource(widget: Record<string, unknown>): string | null {
   const data = word(widget["data"]);
-  const type = word(widget["mediaType"]) || word(widget["mime_type"]) || "image/png";
+  const type = word(widget["mime"]) || word(widget["mediaType"]) || "image/png";
   if (data !== "" && /^image\/(png|jpeg|gif|webp)$/.test(type)) return `data:${type};base64,${data}`;
   const url = word(widget["url"]);
   if (/^data:image\/(png|jpeg|gif|webp);base64,/.test(url)) return url;
@@ -25,12 +25,12 @@ function Cards({ cards }: { cards: unknown[] }) {
     <ul className="grid gap-2 sm:grid-cols-2">
       {cards.filter(isRecord).map((card) => {
         const href = word(card["href"]) || word(card["url"]);
-        const external = /^https?:\/\//.test(href);
+        const external = /^https?:\/\//.test(href) && URL.canParse(href);
         const safe = external || (href.startsWith("/") && !href.startsWith("//"));
         const inside = (
           <>
             <span className="block font-medium text-ui">
-              {word(card["title"])}
+              {word(card["title"]) || href}
               {external && (
                 <ExternalLink
                   role="img"
@@ -39,7 +39,7 @@ function Cards({ cards }: { cards: unknown[] }) {
                 />
               )}
             </span>
-            <span className="mt-0.5 block text-fine text-ink-3">{word(card["sub"])}</span>
+            <span className="mt-0.5 block text-fine text-ink-3">{word(card["sub"]) || (external ? new URL(href).host : "")}</span>
           </>
         );
         const look = "frame block rounded-xl border border-line bg-raised px-3.5 py-2.5";
@@ -64,13 +64,28 @@ function Cards({ cards }: { cards: unknown[] }) {
   );
 }
 
-export const hasWidget = (widget: unknown) => widget !== undefined && widget !== null;
+const kindOf = (widget: unknown) => (isRecord(widget) ? word(widget["kind"]) : "");
+
+/** Tables, pictures and links are for people; plain data stays in the details of its tool. */
+export function hasWidget(widget: unknown): boolean {
+  if (!isRecord(widget)) return false;
+  if (kindOf(widget) === "group") {
+    return Array.isArray(widget["items"]) && widget["items"].some(hasWidget);
+  }
+  return readTable(widget) !== null || ["image", "links", "cards"].includes(kindOf(widget));
+}
 
 export function Widget({ widget }: { widget: unknown }) {
   const table = readTable(widget);
   if (table !== null) return <TableWidget table={table} />;
   if (!isRecord(widget)) return <CodeBlock language="json" code={JSON.stringify(widget, null, 2)} />;
-  const kind = word(widget["kind"]) || word(widget["type"]);
+  const kind = kindOf(widget);
+  if (kind === "group" && Array.isArray(widget["items"])) {
+    const items = widget["items"].filter(hasWidget);
+    // biome-ignore lint/suspicious/noArrayIndexKey: the items of a result have no names
+    return items.map((item, at) => <Widget key={at} widget={item} />);
+  }
+  if (kind === "links" && Array.isArray(widget["links"])) return <Cards cards={widget["links"]} />;
   if (kind === "image") {
     const source = imageSource(widget);
     const alt = word(widget["alt"]) || word(widget["title"]);
