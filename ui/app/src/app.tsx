@@ -7,8 +7,8 @@ import { go, useThreadInAddress } from "./kit/router";
 import { read, write } from "./kit/storage";
 import { useStore } from "./kit/store";
 import { me } from "./me";
-import { SignedOut, Unreachable } from "./shell/full-page";
 import { Drawer } from "./shell/drawer";
+import { SignedOut, Unreachable } from "./shell/full-page";
 import { ShortcutsDialog, useShortcuts } from "./shell/shortcuts";
 import { Sidebar } from "./shell/sidebar";
 import { threads } from "./shell/threads";
@@ -63,13 +63,18 @@ export function App() {
   if (signedOut) return <SignedOut />;
   if (value === null && failure !== null) return <Unreachable failure={failure} />;
   const sidebar = (
-    <Sidebar current={id} searchId={SEARCH_ID} onHide={() => showList(false)} onOpen={() => setDrawer(false)} />
+    <Sidebar
+      current={id}
+      searchId={SEARCH_ID}
+      onHide={() => showList(false)}
+      onOpen={() => setDrawer(false)}
+    />
   );
   return (
     <div className="flex h-dvh">
       <a
         href="#message-box"
-        className="fixed start-2 top-2 z-50 -translate-y-20 rounded-lg bg-raised px-3 py-2 font-medium text-ui shadow-pop focus:translate-y-0"
+        className="fixed start-2 top-2 z-50 -translate-y-24 rounded-lg bg-raised px-3 py-2 font-medium text-ui focus:translate-y-0 focus:shadow-pop"
       >
         {strings.skip}
       </a>

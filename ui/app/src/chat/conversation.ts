@@ -87,7 +87,10 @@ export class Conversation {
     this.chat = new Chat<ChatMessage>({
       id,
       generateId: newId,
-      transport: chatTransport({ target: () => this.#request.target, accepted: () => this.#onAccepted() }),
+      transport: chatTransport({
+        target: () => this.#request.target,
+        accepted: () => this.#onAccepted(),
+      }),
       sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithApprovalResponses,
       onData: (part) => this.#onData(part),
       onFinish: (ending) => this.#onFinish(ending),
@@ -123,7 +126,10 @@ export class Conversation {
     } catch (error) {
       const failure = toFailure(error);
       if (this.store.get().phase === "ready" && failure.status !== 404) return;
-      this.store.set({ phase: failure.status === 404 ? "missing" : "failed", loadFailure: failure });
+      this.store.set({
+        phase: failure.status === 404 ? "missing" : "failed",
+        loadFailure: failure,
+      });
     }
   }
 
@@ -302,7 +308,8 @@ export class Conversation {
     if (this.#line.ended(ending)) return;
     this.#adoptUserId(ending.message);
     this.listener.finished(this);
-    if (ending.isError || ending.isAbort || ending.finishReason === "interrupted") this.#returnQueued();
+    if (ending.isError || ending.isAbort || ending.finishReason === "interrupted")
+      this.#returnQueued();
     void this.#settle();
   }
 

@@ -65,6 +65,8 @@ export function toFailure(error: unknown): Failure {
 /** What to do about it, in one sentence. */
 export function adviceFor(failure: Failure): string {
   const known = strings.errors.advice[failure.code];
-  const fallback = failure.retryable ? strings.errors.advice["other"] : strings.errors.advice["final"];
+  const fallback = failure.retryable
+    ? strings.errors.advice["other"]
+    : strings.errors.advice["final"];
   return known ?? fallback ?? "";
 }

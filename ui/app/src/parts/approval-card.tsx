@@ -42,7 +42,7 @@ export function ApprovalCard({ tool, onDecide }: ApprovalCardProps) {
       </p>
       <p className="mt-1.5 text-[0.9375rem]">{summary}</p>
       <p className="mt-1 text-fine text-ink-3">{facts.join(" · ")}</p>
-      <h4 className="mt-3 mb-1 font-medium text-fine text-ink-3">{strings.approval.arguments}</h4>
+      <h3 className="mt-3 mb-1 font-medium text-fine text-ink-3">{strings.approval.arguments}</h3>
       <CodeBlock language="json" code={JSON.stringify(tool.input, null, 2) ?? ""} />
       <div className="mt-3 flex flex-wrap gap-2">
         <Button disabled={decided} onClick={() => decide(false)}>

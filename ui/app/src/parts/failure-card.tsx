@@ -16,8 +16,7 @@ export function FailureCard({ failure, title, onRetry, onTakeBack }: FailureCard
   const { message, code, reference } = failure;
   const advice = adviceFor(failure);
   return (
-    <div
-      role="group"
+    <section
       aria-label={title ?? strings.errors.title}
       className="frame rounded-xl border border-danger-line bg-danger-soft px-4 py-3 text-ui"
     >
@@ -53,6 +52,6 @@ export function FailureCard({ failure, title, onRetry, onTakeBack }: FailureCard
           )}
         </div>
       )}
-    </div>
+    </section>
   );
 }

@@ -1,5 +1,12 @@
 /** One thing the assistant did, in words; what went in and came back is a click away. */
-import { Check, ChevronRight, Circle, CircleSlash, LoaderCircle, TriangleAlert } from "lucide-react";
+import {
+  Check,
+  ChevronRight,
+  Circle,
+  CircleSlash,
+  LoaderCircle,
+  TriangleAlert,
+} from "lucide-react";
 import { useId, useState } from "react";
 import type { ToolView } from "../chat/answer";
 import type { Progress } from "../chat/conversation";
@@ -50,7 +57,7 @@ function Detail({ title, value }: { title: string; value: unknown }) {
   const { text, language } = asText(value);
   return (
     <div>
-      <h4 className="mb-1 font-medium text-fine text-ink-3">{title}</h4>
+      <h3 className="mb-1 font-medium text-fine text-ink-3">{title}</h3>
       {text === "" || text === "{}" ? (
         <p className="text-ink-3 text-ui">{strings.work.empty}</p>
       ) : (
@@ -102,7 +109,9 @@ export function ToolRow({ tool, progress }: ToolRowProps) {
           className={`size-3.5 shrink-0 text-ink-3 transition-transform duration-150 rtl:rotate-180 ${open ? "rotate-90 rtl:rotate-90" : ""}`}
         />
       </button>
-      {failed && !open && tool.text !== "" && <p className="ps-6 text-ink-3 text-ui">{tool.text}</p>}
+      {failed && !open && tool.text !== "" && (
+        <p className="ps-6 text-ink-3 text-ui">{tool.text}</p>
+      )}
       <section id={content} hidden={!open} aria-label={title} className="space-y-3 pt-2 pb-2">
         {open && (
           <>

@@ -95,6 +95,10 @@ export function Thread({ conversation }: { conversation: Conversation }) {
         <section
           ref={setScroller}
           aria-label={strings.thread.log}
+          // Opening something grows the page; what people opened has to stay under their eyes.
+          onClickCapture={(event) => {
+            if ((event.target as Element).closest("[aria-expanded]") !== null) stick.stopScroll();
+          }}
           className="thin-scroll h-full overflow-y-auto overflow-x-hidden [overflow-anchor:none] [scrollbar-gutter:stable_both-edges]"
         >
           <div ref={stick.contentRef}>
@@ -114,9 +118,11 @@ export function Thread({ conversation }: { conversation: Conversation }) {
                   return (
                     <article
                       key={message.id}
-                      className={`${mine ? "pt-5 first:pt-0" : "pt-3"} ${isLast ? "" : "lazy-layout"}`}
+                      className={`${mine ? "pt-5 first:pt-0" : "pt-1"} ${isLast ? "" : "lazy-layout"}`}
                     >
-                      <h2 className="sr-only">{mine ? strings.thread.you : strings.thread.assistant}</h2>
+                      <h2 className="sr-only">
+                        {mine ? strings.thread.you : strings.thread.assistant}
+                      </h2>
                       {mine ? (
                         <Question
                           message={message}
@@ -139,7 +145,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
                   );
                 })}
                 {live && last?.role === "user" && (
-                  <div className="pt-3">
+                  <div className="pt-1">
                     <Working text={state.status} />
                   </div>
                 )}
@@ -176,7 +182,9 @@ export function Thread({ conversation }: { conversation: Conversation }) {
           begun={!empty}
           onEditLast={() => setEditing(lastQuestion ?? null)}
         />
-        <p className="min-h-4.5 pt-2 text-balance text-center text-fine text-ink-3">{value?.disclosure}</p>
+        <p className="min-h-4.5 pt-2 text-balance text-center text-fine text-ink-3">
+          {value?.disclosure}
+        </p>
       </div>
       <Announcer live={live} failed={failure !== null || shownInMessage} last={last} />
     </>
