@@ -6,7 +6,7 @@ const plural = (count: number, one: string, many: string) =>
 
 export const strings = {
   product: "Parlour",
-  skip: "Skip to the message box",
+  skip: "Skip to the conversation",
   loading: "Loading",
   close: "Close",
   cancel: "Cancel",
@@ -232,6 +232,7 @@ export const strings = {
   errors: {
     title: "This answer failed",
     sendTitle: "Your message was not sent",
+    takeBack: "Put it back in the box",
     reference: "Reference",
     code: "Code",
     signInTitle: "You are signed out",

@@ -194,12 +194,14 @@ export class Conversation {
    * those frames and lose the mark "stopped".
    */
   async stop(): Promise<void> {
-    if (!this.isLive && this.store.get().line === "online") return;
+    const wasCut = this.store.get().line !== "online";
+    if (!this.isLive && !wasCut) return;
     this.store.set({ stopping: true });
     this.#line.cancel();
     await api.stop(this.id).catch(() => undefined);
     await this.#until(() => !this.isLive, STOP_GRACE_MS);
     if (this.isLive) await this.chat.stop();
+    else if (wasCut) await this.refresh();
     this.store.set({ stopping: false });
   }
 

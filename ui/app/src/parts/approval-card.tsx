@@ -4,6 +4,7 @@ import { useState } from "react";
 import type { ToolView } from "../chat/answer";
 import { Button } from "../kit/button";
 import { dateTime } from "../kit/format";
+import { prettyJson } from "../kit/json";
 import { strings } from "../strings";
 import { CodeBlock } from "./code-block";
 
@@ -43,7 +44,7 @@ export function ApprovalCard({ tool, onDecide }: ApprovalCardProps) {
       <p className="mt-1.5 text-[0.9375rem]">{summary}</p>
       <p className="mt-1 text-fine text-ink-3">{facts.join(" · ")}</p>
       <h3 className="mt-3 mb-1 font-medium text-fine text-ink-3">{strings.approval.arguments}</h3>
-      <CodeBlock language="json" code={JSON.stringify(tool.input, null, 2) ?? ""} />
+      <CodeBlock language="json" code={prettyJson(tool.input)} />
       <div className="mt-3 flex flex-wrap gap-2">
         <Button disabled={decided} onClick={() => decide(false)}>
           {strings.approval.deny}

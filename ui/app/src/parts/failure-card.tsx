@@ -47,7 +47,7 @@ export function FailureCard({ failure, title, onRetry, onTakeBack }: FailureCard
           )}
           {onTakeBack !== undefined && (
             <Button look="quiet" onClick={onTakeBack}>
-              {strings.message.edit}
+              {strings.errors.takeBack}
             </Button>
           )}
         </div>

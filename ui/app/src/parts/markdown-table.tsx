@@ -27,7 +27,7 @@ export function MarkdownTable({ children }: ComponentProps<"table">) {
           {children}
         </table>
       </section>
-      <div className="absolute end-1 top-1 rounded-lg bg-raised opacity-0 transition-opacity focus-within:opacity-100 group-hover/table:opacity-100 touch:opacity-100">
+      <div className="absolute end-1 top-1 rounded-lg bg-raised opacity-0 transition-opacity focus-within:opacity-100 group-hover/table:opacity-100 touch:hidden">
         <CopyButton label={strings.table.copy} text={copy} />
       </div>
     </div>

@@ -46,7 +46,7 @@ export function Reasoning({ text, live, elapsedMs }: ReasoningProps) {
         id={content}
         hidden={!open}
         aria-label={strings.work.thinking}
-        className="pt-1 pb-1.5"
+        className="ms-0.5 border-line border-s-2 ps-4 [&:not([hidden])]:my-1.5"
       >
         {open && <Markdown text={text} live={live} quiet />}
       </section>

@@ -11,6 +11,7 @@ import { useId, useState } from "react";
 import type { ToolView } from "../chat/answer";
 import type { Progress } from "../chat/conversation";
 import { duration } from "../kit/format";
+import { prettyJson } from "../kit/json";
 import { readTable } from "../kit/table";
 import { strings } from "../strings";
 import { whenDone, whileRunning } from "../tool-words";
@@ -45,12 +46,12 @@ function asText(value: unknown): { text: string; language: string } {
     const json = /^\s*[[{]/.test(value);
     if (!json) return { text: value, language: "text" };
     try {
-      return { text: JSON.stringify(JSON.parse(value), null, 2), language: "json" };
+      return { text: prettyJson(JSON.parse(value)), language: "json" };
     } catch {
       return { text: value, language: "text" };
     }
   }
-  return { text: JSON.stringify(value, null, 2) ?? "", language: "json" };
+  return { text: prettyJson(value), language: "json" };
 }
 
 function Detail({ title, value }: { title: string; value: unknown }) {
@@ -112,7 +113,12 @@ export function ToolRow({ tool, progress }: ToolRowProps) {
       {failed && !open && tool.text !== "" && (
         <p className="ps-6 text-ink-3 text-ui">{tool.text}</p>
       )}
-      <section id={content} hidden={!open} aria-label={title} className="space-y-3 pt-2 pb-2">
+      <section
+        id={content}
+        hidden={!open}
+        aria-label={title}
+        className="ms-1.5 space-y-3 border-line border-s-2 ps-4 [&:not([hidden])]:my-2"
+      >
         {open && (
           <>
             <Detail title={strings.work.arguments} value={tool.input} />

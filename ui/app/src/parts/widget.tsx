@@ -1,5 +1,6 @@
 /** What a tool shows to people: a table, a picture, cards, or its data as it is. */
 import { ExternalLink } from "lucide-react";
+import { prettyJson } from "../kit/json";
 import { readTable } from "../kit/table";
 import { strings } from "../strings";
 import { CodeBlock } from "./code-block";
@@ -81,8 +82,7 @@ export function hasWidget(widget: unknown): boolean {
 export function Widget({ widget }: { widget: unknown }) {
   const table = readTable(widget);
   if (table !== null) return <TableWidget table={table} />;
-  if (!isRecord(widget))
-    return <CodeBlock language="json" code={JSON.stringify(widget, null, 2)} />;
+  if (!isRecord(widget)) return <CodeBlock language="json" code={prettyJson(widget)} />;
   const kind = kindOf(widget);
   if (kind === "group" && Array.isArray(widget["items"])) {
     const items = widget["items"].filter(hasWidget);
@@ -107,5 +107,5 @@ export function Widget({ widget }: { widget: unknown }) {
   }
   if (kind === "cards" && Array.isArray(widget["cards"])) return <Cards cards={widget["cards"]} />;
   const data = "data" in widget ? widget["data"] : widget;
-  return <CodeBlock language="json" code={JSON.stringify(data, null, 2)} />;
+  return <CodeBlock language="json" code={prettyJson(data)} />;
 }

@@ -17,7 +17,11 @@ const COMMANDS = [
 function Command({ text }: { text: string }) {
   return (
     <div className="mt-1.5 flex items-center rounded-lg border border-line bg-surface-2 ps-3 pe-1">
-      <code className="thin-scroll flex-1 overflow-x-auto whitespace-nowrap py-2 font-mono text-fine">
+      <code
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls has to take the keyboard
+        tabIndex={0}
+        className="thin-scroll flex-1 overflow-x-auto whitespace-nowrap py-2 font-mono text-fine"
+      >
         {text}
       </code>
       <CopyButton label={strings.copy} text={() => text} />

@@ -91,6 +91,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
 
   return (
     <>
+      {conversation.isNew && !empty && <h1 className="sr-only">{strings.list.untitled}</h1>}
       <div className="relative min-h-0 flex-1">
         <section
           ref={setScroller}
@@ -99,7 +100,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
           onClickCapture={(event) => {
             if ((event.target as Element).closest("[aria-expanded]") !== null) stick.stopScroll();
           }}
-          className="thin-scroll h-full overflow-y-auto overflow-x-hidden [overflow-anchor:none] [scrollbar-gutter:stable_both-edges]"
+          className="thin-scroll h-full overflow-y-auto overflow-x-hidden [overflow-anchor:none] sm:[scrollbar-gutter:stable_both-edges]"
         >
           <div ref={stick.contentRef}>
             {state.phase === "loading" && <Skeleton />}
@@ -164,6 +165,14 @@ export function Thread({ conversation }: { conversation: Conversation }) {
             )}
           </div>
         </section>
+        <div
+          aria-hidden="true"
+          className="pointer-events-none absolute inset-x-0 top-0 h-4 bg-linear-to-b from-surface to-transparent"
+        />
+        <div
+          aria-hidden="true"
+          className="pointer-events-none absolute inset-x-0 bottom-0 h-6 bg-linear-to-t from-surface to-transparent"
+        />
         {!stick.isAtBottom && !empty && (
           <button
             type="button"
