@@ -24,7 +24,7 @@ def outages() -> Generator[None]:
     """Raise `StoreUnavailable` for every way in which the database can fail to answer."""
     try:
         yield
-    except _OUTAGES as error:
+    except (*_OUTAGES, TimeoutError) as error:
         raise StoreUnavailable(SENTENCE) from error
     except psycopg.InterfaceError as error:
         if "closed" not in str(error):
