@@ -126,8 +126,9 @@ async def claim_turn(database: Database, new: NewTurn, *, window: int) -> Claim:
 
 async def _attempt(connection: Connection, new: NewTurn, window: int) -> Claim | None:
     """One try; None when it has to begin again."""
-    await connection.execute("BEGIN")
-    cursor = await connection.execute(CLAIM[new.trigger], _values(new, window))
+    async with connection.pipeline():  # one round trip
+        await connection.execute("BEGIN")
+        cursor = await connection.execute(CLAIM[new.trigger], _values(new, window))
     rows = await cursor.fetchall()
     if not rows:
         raise ThreadNotFound("There is no such conversation.")
