@@ -94,6 +94,8 @@ def read_choice(text: str, tools: Sequence[ToolSpec]) -> ToolRequest | None:
     arguments = chosen.get("arguments")
     if chosen.get("step") not in {tool.name for tool in tools} or not isinstance(arguments, dict):
         return None
+    if arguments and any(arguments == shown for _, _, shown in _EXAMPLES):
+        return None  # copied from an example, not made for this message
     return ToolRequest(
         id=f"call_{uuid.uuid4().hex[:16]}",
         name=chosen["step"],
