@@ -8,7 +8,6 @@ never the truth (that is the store) and never on the way of a token.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
@@ -152,11 +151,11 @@ class RedisEventLog:
 
     async def close(self) -> None:
         """Write what is pending, for two seconds at most, and let go."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        while running := [task for task in self._tasks if not task.done()]:
+            # Again and again: redis-py swallows a cancellation that comes while it connects.
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running, timeout=0.1)
         self._tasks = []
         await self._writer.drain(ANSWER_S)
         for client in (self._writing, self._blocking, self._commands):
