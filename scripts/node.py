@@ -67,7 +67,13 @@ def npm(*arguments: str, quiet: bool = False) -> int:
     `quiet` shows what it printed only when it failed.
     """
     folder = node_folder()
-    environment = os.environ | {"PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
+    environment = os.environ | {
+        "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}",
+        # npm asks for news of itself, and waits for the answer for minutes where none comes.
+        "npm_config_update_notifier": "false",
+        "npm_config_audit": "false",
+        "npm_config_fund": "false",
+    }
     client = folder.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     if os.name == "nt":
         client = folder / "node_modules" / "npm" / "bin" / "npm-cli.js"
@@ -91,7 +97,7 @@ def install_packages() -> None:
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == digest:
         return
     print("ui: install the packages of ui/package-lock.json (hashes checked)", flush=True)
-    if npm("ci", "--no-audit", "--no-fund", quiet=True):
+    if npm("ci", quiet=True):
         raise SystemExit("ui: npm could not install the packages; the reason stands above.")
     stamp.write_text(digest, encoding="utf-8")
 
