@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import shlex
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,22 +68,35 @@ def npm(*arguments: str, quiet: bool = False) -> int:
 
     `quiet` shows what it printed only when it failed.
     """
-    folder = node_folder()
-    environment = os.environ | {"PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
-    client = folder.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    if os.name == "nt":
-        client = folder / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    output = subprocess.PIPE if quiet else None
-    done = subprocess.run(
-        [folder / "node", client, *arguments],
-        cwd=UI,
-        env=environment,
-        stdout=output,
-        stderr=subprocess.STDOUT if quiet else None,
-    )
+    with tempfile.TemporaryDirectory() as programs:
+        path = os.pathsep.join([programs, str(node_folder()), os.environ.get("PATH", "")])
+        done = subprocess.run(
+            [*npm_command(Path(programs)), *arguments],
+            cwd=UI,
+            # npm asks for news of itself, and waits for the answer for minutes where none comes.
+            env=os.environ | {"PATH": path, "npm_config_update_notifier": "false"},
+            stdout=subprocess.PIPE if quiet else None,
+            stderr=subprocess.STDOUT if quiet else None,
+        )
     if quiet and done.returncode:
         print(done.stdout.decode(errors="replace"), file=sys.stderr)
     return done.returncode
+
+
+def npm_command(programs: Path) -> list[str]:
+    """How to start npm. Puts an `npm` into the folder `programs` for scripts that call it again.
+
+    The package's own `npm` is a symbolic link that became a file in the wheel, so it finds nothing.
+    """
+    folder = node_folder()
+    if os.name == "nt":
+        return [str(folder / "npm.cmd")]
+    client = folder.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    command = [str(folder / "node"), str(client)]
+    program = programs / "npm"
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    return command
 
 
 def install_packages() -> None:

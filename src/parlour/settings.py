@@ -161,8 +161,8 @@ class Settings(BaseSettings):
     system_prompt: str = Field(
         "", description="Your own words to the model, after Parlour's: who it is, what it is for."
     )
-    limits: LimitSettings = Field(default_factory=LimitSettings)  # pyright: ignore[reportArgumentType]
-    models: ModelSettings = Field(default_factory=ModelSettings)  # pyright: ignore[reportArgumentType]
+    limits: LimitSettings = Field(default_factory=lambda: LimitSettings.model_validate({}))
+    models: ModelSettings = Field(default_factory=lambda: ModelSettings.model_validate({}))
     mcp: dict[str, McpServer] = Field(
         default_factory=dict[str, McpServer],
         description="MCP servers by name; see the section below.",
