@@ -53,8 +53,7 @@ export const strings = {
   },
 
   model: {
-    local: "Demo model",
-    scripted: "Scripted tour",
+    scripted: "Scripted guide",
     aboutTitle: "About this model",
     hosted: (label: string) => `Answers come from ${label}.`,
     localLead: (label: string) =>

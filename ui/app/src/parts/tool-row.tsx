@@ -71,6 +71,11 @@ function Detail({ title, value }: { title: string; value: unknown }) {
 const progressWords = ({ done, total, text }: Progress) =>
   text === "" ? strings.work.progress(done, total) : text;
 
+function titleOf({ title, state }: ToolView): string {
+  if (state === "running") return whileRunning(title);
+  return state === "done" ? whenDone(title) : title;
+}
+
 interface ToolRowProps {
   tool: ToolView;
   progress: Progress | undefined;
@@ -81,7 +86,7 @@ export function ToolRow({ tool, progress }: ToolRowProps) {
   const content = useId();
   const running = tool.state === "running";
   const Icon = icons[tool.state];
-  const title = running ? whileRunning(tool.title) : whenDone(tool.title);
+  const title = titleOf(tool);
   const summary = running && progress !== undefined ? progressWords(progress) : summaryOf(tool);
   const failed = tool.state === "failed";
   return (

@@ -29,6 +29,10 @@ function Command({ text }: { text: string }) {
   );
 }
 
+/** What the model is called on the page; a script has no name worth reading. */
+export const modelName = ({ kind, label }: Me["model"]) =>
+  kind === "scripted" ? words.scripted : label;
+
 export function leadFor(model: Me["model"]): string {
   if (model.kind === "local") return words.localLead(model.label);
   if (model.kind === "scripted") return words.scriptedLead;
