@@ -6,7 +6,7 @@ import { Button } from "../kit/button";
 import { dateTime } from "../kit/format";
 import { prettyJson } from "../kit/json";
 import { strings } from "../strings";
-import { CodeBlock } from "./code-block";
+import { DataBlock } from "./code-block";
 
 interface ApprovalCardProps {
   tool: ToolView;
@@ -44,7 +44,7 @@ export function ApprovalCard({ tool, onDecide }: ApprovalCardProps) {
       <p className="mt-1.5 text-[0.9375rem]">{summary}</p>
       <p className="mt-1 text-fine text-ink-3">{facts.join(" · ")}</p>
       <h3 className="mt-3 mb-1 font-medium text-fine text-ink-3">{strings.approval.arguments}</h3>
-      <CodeBlock language="json" code={prettyJson(tool.input)} />
+      <DataBlock text={prettyJson(tool.input)} />
       <div className="mt-3 flex flex-wrap gap-2">
         <Button disabled={decided} onClick={() => decide(false)}>
           {strings.approval.deny}

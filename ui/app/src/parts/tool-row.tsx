@@ -15,7 +15,7 @@ import { prettyJson } from "../kit/json";
 import { readTable } from "../kit/table";
 import { strings } from "../strings";
 import { whenDone, whileRunning } from "../tool-words";
-import { CodeBlock } from "./code-block";
+import { DataBlock } from "./code-block";
 
 const SUMMARY_CHARS = 90;
 
@@ -41,28 +41,27 @@ export function summaryOf(tool: ToolView): string {
   return line.length > SUMMARY_CHARS ? `${line.slice(0, SUMMARY_CHARS - 1)}…` : line;
 }
 
-function asText(value: unknown): { text: string; language: string } {
-  if (typeof value === "string") {
-    const json = /^\s*[[{]/.test(value);
-    if (!json) return { text: value, language: "text" };
-    try {
-      return { text: prettyJson(JSON.parse(value)), language: "json" };
-    } catch {
-      return { text: value, language: "text" };
-    }
+/** Data as people read it: JSON in lines, everything else as it came. */
+function asText(value: unknown): string {
+  if (typeof value !== "string") return prettyJson(value);
+  if (!/^\s*[[{]/.test(value)) return value;
+  try {
+    return prettyJson(JSON.parse(value));
+  } catch {
+    return value;
   }
-  return { text: prettyJson(value), language: "json" };
 }
 
 function Detail({ title, value }: { title: string; value: unknown }) {
-  const { text, language } = asText(value);
+  const text = asText(value);
+  const empty = text === "" || text === "{}";
   return (
     <div>
       <h3 className="mb-1 font-medium text-fine text-ink-3">{title}</h3>
-      {text === "" || text === "{}" ? (
+      {empty ? (
         <p className="text-ink-3 text-ui">{strings.work.empty}</p>
       ) : (
-        <CodeBlock code={text} language={language} />
+        <DataBlock text={text} />
       )}
     </div>
   );

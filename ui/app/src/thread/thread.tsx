@@ -119,7 +119,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
                   return (
                     <article
                       key={message.id}
-                      className={`${mine ? "pt-5 first:pt-0" : "pt-1"} ${isLast ? "" : "lazy-layout"}`}
+                      className={`-mx-2 px-2 ${mine ? "pt-5 first:pt-0" : "pt-1"} ${isLast ? "" : "lazy-layout"}`}
                     >
                       <h2 className="sr-only">
                         {mine ? strings.thread.you : strings.thread.assistant}
