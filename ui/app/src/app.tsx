@@ -19,7 +19,12 @@ import { strings } from "./strings";
 import { Thread } from "./thread/thread";
 
 const SEARCH_ID = "search-box";
-const focus = (id: string) => requestAnimationFrame(() => document.getElementById(id)?.focus());
+/** At once when it is there, so that no key is lost; else after it has been drawn. */
+function focus(id: string): void {
+  const now = document.getElementById(id);
+  if (now !== null) now.focus();
+  else requestAnimationFrame(() => document.getElementById(id)?.focus());
+}
 
 function useTitle(id: string | null): string {
   const { items } = useStore(threads.store);

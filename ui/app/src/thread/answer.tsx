@@ -22,6 +22,8 @@ interface AnswerProps {
   conversation: Conversation;
   live: boolean;
   last: boolean;
+  /** The line is cut and being mended: the answer goes on elsewhere, so nothing is offered yet. */
+  cut: boolean;
   status: string;
   progress: Record<string, Progress>;
 }
@@ -137,7 +139,7 @@ function Actions({ message, conversation, live, last, view }: AnswerProps & { vi
 }
 
 export const Answer = memo(function Answer(props: AnswerProps) {
-  const { message, conversation, live, last, status, progress } = props;
+  const { message, conversation, live, last, cut, status, progress } = props;
   const view = useMemo(() => readAnswer(message, live), [message, live]);
   const ending = endingOf(message, view, live);
   const decide = (id: string, approved: boolean) =>
@@ -169,7 +171,7 @@ export const Answer = memo(function Answer(props: AnswerProps) {
           />
         )}
       </div>
-      {!live && <Actions {...props} view={view} />}
+      {!live && !cut && <Actions {...props} view={view} />}
     </div>
   );
 });

@@ -138,6 +138,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
                           conversation={conversation}
                           live={live && isLast}
                           last={isLast}
+                          cut={isLast && state.line !== "online"}
                           status={isLast ? state.status : ""}
                           progress={state.progress}
                         />
