@@ -23,9 +23,11 @@ import parlour
 from parlour.domain import Principal
 from parlour.tools.config import ServerConfig, ToolLimits
 from parlour.tools.failures import Busy, CallFailed, Unreachable
+from parlour.tools.http import http_transport
 from parlour.tools.sessions import Operation, Session
-from parlour.tools.transports import STDERR_LINES_KEPT, http_transport, stdio_transport
+from parlour.tools.stdio import stdio_transport
 
+STDERR_LINES_KEPT = 20
 RETRY_S = 0.5  # First pause after a failed connection; it doubles up to `retry_s_max`.
 RETRY_WAIT_S = 2.0  # A request waits out a pause up to this long, and is refused beyond it.
 
@@ -84,10 +86,9 @@ class Connection:
             try:
                 result = await session.request(operation, timeout_s=timeout_s)
             except Unreachable as error:
-                connected = session.client is not None
                 session.retire()
-                self._failed(str(error), grow=not connected)
-                if last or not connected:
+                self.error = str(error)
+                if last or session.failure:
                     raise
             except CallFailed as error:
                 self.error = str(error)
@@ -138,19 +139,17 @@ class Connection:
         return session
 
     def _closed(self, session: Session) -> None:
+        """A session ended; after one that never connected the next try waits, longer each time."""
         self._leaving.discard(session)
         if self._session is session:
             self._session = None
-        self._on_session_end(self)
-
-    def _failed(self, sentence: str, *, grow: bool) -> None:
-        """Remember a failure; `grow`: no connection came about, so the next try waits."""
-        self.error = sentence
-        if grow:
+        if session.failure:
+            self.error = session.failure
             pause = min(RETRY_S * 2**self._failures, self._limits.retry_s_max)
             self._failures = min(self._failures + 1, 16)
             jitter = random.uniform(0.75, 1.0)  # noqa: S311 - spreads users, guards nothing
             self._retry_at = asyncio.get_running_loop().time() + pause * jitter
+        self._on_session_end(self)
 
 
 class Connections:
@@ -176,6 +175,11 @@ class Connections:
     ) -> T:
         """Run one operation on this user's connection to this server. Raises `CallFailed`."""
         return await self._of(config, principal).request(operation, timeout_s=timeout_s)
+
+    @property
+    def load(self) -> int:
+        """Requests under way or waiting, over all connections."""
+        return sum(connection.load for connection in self._open.values())
 
     def of_server(self, name: str) -> list[Connection]:
         """The connections to one server, for people who look after it."""
@@ -241,6 +245,7 @@ class Connections:
                 config.command,
                 config.args,
                 config.env,
+                line_bytes_max=self._limits.message_bytes_max,
                 said=connection.said,
                 on_end=connection.ended,
             )
