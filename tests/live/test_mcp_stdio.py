@@ -278,6 +278,8 @@ async def test_a_server_that_cannot_start_costs_only_its_own_tools() -> None:
     began = time.monotonic()
     specs = await box.specs(person())
     first = time.monotonic() - began
+    await box.specs(person())
+    both = time.monotonic() - began
     again = await call(box, "broken__anything", {})
     states = {state.name: state for state in box.servers()}
     await box.close()
@@ -285,8 +287,19 @@ async def test_a_server_that_cannot_start_costs_only_its_own_tools() -> None:
     assert specs[0].name == "parlour__calculator"
     assert len(specs) == 3
     assert first < 1.5
+    assert both < first + 0.2  # a server is waited for once
     assert not again.ok
     assert "cannot be reached" in again.text
     assert states["missing"].status == "unreachable"
     assert "/no/such/program" in states["missing"].error
     assert states["broken"].said[-1] == "no licence"
+
+
+async def test_more_users_than_processes_are_served_and_none_is_left_behind() -> None:
+    before = children()
+    box = Toolbox([odd_server()], limits=ToolLimits(list_wait_s=15, processes_max=2))
+    pids = {(await call(box, "odd__pid", {}, f"user{number}")).text for number in range(4)}
+    await box.close()
+
+    assert len(pids) == 4
+    assert children() == before

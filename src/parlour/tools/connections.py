@@ -161,6 +161,7 @@ class Connections:
         self._limits = limits
         self._on_list_changed = on_list_changed
         self._open: OrderedDict[Key, Connection] = OrderedDict()
+        self._leaving: set[Connection] = set()
         self._handshake: dict[str, bool] = {}  # server -> speaks a protocol before 2026
         self._tls: ssl.SSLContext | None = None
         self._closing = False
@@ -188,7 +189,8 @@ class Connections:
     async def close(self) -> None:
         """Close all; takes at most a few seconds however many there are."""
         self._closing = True
-        await asyncio.gather(*(connection.close() for connection in list(self._open.values())))
+        every = [*self._open.values(), *self._leaving]
+        await asyncio.gather(*(connection.close() for connection in every))
         self._open.clear()
 
     def _of(self, config: ServerConfig, principal: Principal) -> Connection:
@@ -211,6 +213,8 @@ class Connections:
 
     def _forget(self, key: Key, connection: Connection) -> None:
         """Drop a connection without sessions; one that failed stays, to remember its pause."""
+        if not connection.sessions:
+            self._leaving.discard(connection)
         if not connection.sessions and not connection.error and self._open.get(key) is connection:
             del self._open[key]
 
@@ -228,8 +232,10 @@ class Connections:
             if excess <= 0:
                 return
             if not connection.load:
-                connection.retire()
                 del self._open[key]
+                if connection.sessions:
+                    self._leaving.add(connection)
+                    connection.retire()
                 excess -= 1
         if excess > 0:
             raise Busy(f"all {bound} connections are in use")
