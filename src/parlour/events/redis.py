@@ -155,7 +155,7 @@ class RedisEventLog:
             # Again and again: redis-py swallows a cancellation that comes while it connects.
             for task in running:
                 task.cancel()
-            await asyncio.wait(running, timeout=0.1)
+            await asyncio.wait(running, timeout=0.02)
         self._tasks = []
         await self._writer.drain(ANSWER_S)
         for client in (self._writing, self._blocking, self._commands):
