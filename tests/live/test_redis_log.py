@@ -1,4 +1,4 @@
-"""The Redis event log against a real Redis that is killed, paused, slow to come or written by two."""
+"""The Redis event log on a real Redis that is killed, paused, late or written to by two."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def read(log: TurnLog, after: int = 0) -> list[bytes]:
 async def until(true: Callable[[], bool]) -> None:
     """Wait for something that nobody announces."""
     async with asyncio.timeout(LIMIT_S):
-        while not true():
+        while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 
@@ -312,12 +312,9 @@ async def test_mirrors_are_bounded_and_go_when_nobody_reads(redis_url: str, pref
     ):
         for turn in ("one", "two", "three"):
             say(owner.create(turn), "word")
-        with (
-            (await attached(elsewhere, "one")).cursor(),
-            (await attached(elsewhere, "two")).cursor(),
-        ):
-            with pytest.raises(Overloaded):
-                await elsewhere.attach("three")
+        one, two = await attached(elsewhere, "one"), await attached(elsewhere, "two")
+        with one.cursor(), two.cursor(), pytest.raises(Overloaded):
+            await elsewhere.attach("three")
         await attached(elsewhere, "three")  # takes the place of one that nobody reads
         assert elsewhere.counts.mirrors == 2
 

@@ -152,7 +152,7 @@ class RedisEventLog:
     async def close(self) -> None:
         """Write what is pending, for two seconds at most, and let go."""
         while running := [task for task in self._tasks if not task.done()]:
-            # Again and again: redis-py swallows a cancellation that comes while it connects.
+            # Again and again: see redis_wire.heed_cancellation.
             for task in running:
                 task.cancel()
             await asyncio.wait(running, timeout=0.02)

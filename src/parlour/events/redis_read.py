@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from parlour.errors import Overloaded
 from parlour.events.log import Pace, TurnLog
-from parlour.events.redis_wire import ANSWER_S, FAILURES, Entry, Keys, Link, call
+from parlour.events.redis_wire import ANSWER_S, FAILURES, Entry, Keys, Link, call, heed_cancellation
 
 BLOCK_S = 5.0  # of one read; nothing depends on it but the forgetting of mirrors
 PAUSE_S = 0.010  # between reads, so that many turns arrive together
@@ -161,7 +161,8 @@ class Follower:
                 exists, _, _ = await pipe.execute()
         except FAILURES as error:
             self.link.failed(error)  # and the running read begins anew by itself
-            return False
+            exists = False
+        heed_cancellation()
         return bool(exists)
 
     def _take(self, key: str, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
