@@ -152,7 +152,8 @@ class RedisEventLog:
     async def close(self) -> None:
         """Write what is pending, for two seconds at most, and let go."""
         while running := [task for task in self._tasks if not task.done()]:
-            # Again and again: see redis_wire.heed_cancellation.
+            # Again and again: redis-py waits with `asyncio.wait_for`, which in Python 3.11 drops a
+            # cancellation that comes when the inner wait is just over.
             for task in running:
                 task.cancel()
             await asyncio.wait(running, timeout=0.02)

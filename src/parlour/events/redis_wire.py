@@ -16,7 +16,6 @@ or whose Redis came back empty or older, goes on from that answer.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import dataclass
 from typing import Any, cast
@@ -142,17 +141,6 @@ def connect(url: str, *, connections: int, answer_s: float = ANSWER_S) -> Redis:
 async def call(client: Redis, *command: Any) -> Any:  # a reply is whatever the command answers
     """One command. Raises one of `FAILURES`."""
     return await cast("Any", client).execute_command(*command)
-
-
-def heed_cancellation() -> None:
-    """Raise the cancellation of this task that the call before may have swallowed.
-
-    redis-py waits with `asyncio.wait_for`, which in Python 3.11 drops a cancellation that comes
-    when the inner wait is just over.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 class Link:
