@@ -226,7 +226,11 @@ def test_a_part_that_the_index_does_not_have_is_named(
 
 def test_without_room_on_the_disk_nothing_is_begun(know: Any, hub: Hub, tmp_path: Path) -> None:
     huge = of(hub.source)
-    know(Weights(**{name: getattr(huge, name) for name in huge.__struct_fields__} | {"bytes": 1 << 60}))
+    know(
+        Weights(
+            **{name: getattr(huge, name) for name in huge.__struct_fields__} | {"bytes": 1 << 60}
+        )
+    )
     with pytest.raises(WeightsUnavailable, match="PARLOUR_CACHE_DIR"):
         weights.fetch("tiny", tmp_path)
     assert hub.asked == []
