@@ -213,9 +213,9 @@ async def test_the_child_knows_no_keys_and_lets_nobody_in(
         assert b"secret-of-ours" not in environment
         assert address.key.encode() not in environment + arguments
         assert address.url.startswith("http://127.0.0.1:")
-        async with aiohttp.ClientSession() as http:
-            async with http.get(address.url + "/v1/models") as refused:
-                assert refused.status == 401
+        models = f"{address.url}/v1/models"
+        async with aiohttp.ClientSession() as http, http.get(models) as refused:
+            assert refused.status == 401
     finally:
         await process.close()
 
@@ -249,7 +249,7 @@ async def test_a_schema_makes_even_this_model_choose_a_tool(tiny: Path) -> None:
         body = {
             "messages": messages,
             "stream": True,
-            "max_tokens": 100,
+            "max_tokens": 60,
             "temperature": 0,
             "response_format": {
                 "type": "json_schema",
