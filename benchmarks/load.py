@@ -228,9 +228,7 @@ async def streams(
     meter.on = False
     window_s = time.perf_counter() - opened
     connections = await asyncio.gather(*tasks)
-    faults = Counter(
-        fault(bytes(one.reply), address.dialect, plan.tokens) for one in connections
-    )
+    faults = Counter(fault(bytes(one.reply), address.dialect, plan.tokens) for one in connections)
     complete = faults.pop("", 0)
     firsts = [(one.first - one.began) * 1000 for one in connections if one.first]
     return StreamReport(
@@ -271,9 +269,13 @@ async def turns(
                 pair = [str(uuid.uuid4()), str(uuid.uuid4())]
             ask = wire.Ask(number, pair[count % 2], 0, 1)
             count += 1
-            async with asyncio.timeout(GRACE_S):
-                await connection.ask(address.dialect.request(ask))
-            wrong = fault(bytes(connection.reply), address.dialect, 1)
+            wrong = ""
+            try:
+                async with asyncio.timeout(GRACE_S):
+                    await connection.ask(address.dialect.request(ask))
+            except TimeoutError:
+                wrong = "hung"
+            wrong = wrong or fault(bytes(connection.reply), address.dialect, 1)
             if wrong:
                 errors[wrong] += 1
                 connection.close()

@@ -196,9 +196,7 @@ def nginx(upstream: int, core: int, work: Path) -> Launch:
     config = work / "nginx.conf"
     user = "user root;" if os.geteuid() == 0 else ""
     config.write_text(
-        _NGINX.format(
-            work=work, upstream=upstream, port=port, user=user, files=system.FILES_WANTED
-        )
+        _NGINX.format(work=work, upstream=upstream, port=port, user=user, files=system.FILES_WANTED)
     )
     command = [program, "-c", str(config), "-p", str(work)]
     return Launch("nginx", command, port, "/v1/models", core, {})
@@ -233,6 +231,4 @@ def parlour(
         "PARLOUR_SECRET": wire.SECRET,
         "PARLOUR_AUDIENCE": wire.AUDIENCE,
     }
-    return Launch(
-        "parlour", command, port, "/health/ready", core, environment | extra, data_dir
-    )
+    return Launch("parlour", command, port, "/health/ready", core, environment | extra, data_dir)
