@@ -82,7 +82,7 @@ class Session:
         return servers.parlour(upstream, core, self.work, command, extra)
 
     def start_all(self) -> None:
-        """Start every wanted server; Parlour's very first start makes a database and is not timed."""
+        """Start every wanted server; the start that makes Parlour's database is not timed."""
         for name in self.options.only:
             if name == "parlour" and name not in self._started:
                 servers.start(self._launch(name), self.work).stop()
@@ -173,7 +173,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", default="nginx,parlour,reference", help="servers, by comma")
     parser.add_argument(
         "--parlour-command",
-        default=f"{sys.executable} -m parlour.cli serve",
+        default=servers.PARLOUR_COMMAND,
         help="what starts Parlour; it is told the rest by its environment",
     )
     parser.add_argument(

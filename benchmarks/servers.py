@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -22,6 +23,7 @@ from pathlib import Path
 from benchmarks import system, wire
 
 ROOT = Path(__file__).resolve().parent.parent
+PARLOUR_COMMAND = f"{shlex.quote(sys.executable)} -m parlour.cli serve"
 READY_LIMIT_S = 120.0  # A first start of Parlour makes its database.
 STOP_LIMIT_S = 30.0
 

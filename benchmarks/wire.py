@@ -208,8 +208,5 @@ def payloads(stream: bytes) -> Iterator[bytes]:
 
 def said(reply: bytes, dialect: Dialect) -> str:
     """The text that a whole raw reply carries. Raises ValueError when it is cut or not JSON."""
-    words: list[str] = []
-    for payload in payloads(body(reply)):
-        if payload != b"[DONE]":
-            words.append(dialect.text(json.loads(payload)))
-    return "".join(words)
+    found = (payload for payload in payloads(body(reply)) if payload != b"[DONE]")
+    return "".join(dialect.text(json.loads(payload)) for payload in found)
