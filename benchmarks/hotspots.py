@@ -27,6 +27,7 @@ from benchmarks import load, measure, servers, system
 from benchmarks.measure import Subject
 
 SAMPLES_PER_S = 400
+IDLE = ("_worker", "futures/thread.py")  # A pool thread that waits looks busy to the sampler.
 
 
 def count(stacks: Iterable[str]) -> tuple[int, Counter[str], Counter[str]]:
@@ -43,8 +44,10 @@ def count(stacks: Iterable[str]) -> tuple[int, Counter[str], Counter[str]]:
             continue
         samples = int(number)
         frames = [_place(frame) for frame in stack.split(";")]
-        total += samples
         function, file = frames[-1]
+        if (function, file) == IDLE:
+            continue
+        total += samples
         top[f"{function} ({file})"] += samples
         for file in {file for _, file in frames}:
             within[file] += samples
@@ -99,7 +102,7 @@ def _search_path() -> str:
 
 def main() -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Where the microseconds go.")
     parser.add_argument(
         "--face", choices=[s.name for s in measure.SUBJECTS[1:]], default="parlour native"
     )

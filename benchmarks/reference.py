@@ -57,7 +57,7 @@ def create_app(upstream: str) -> FastAPI:
 
 def main() -> None:
     """Command line: `--port` and `--upstream`."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="The common reference design.")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--upstream", required=True, help="base URL, ends in /v1")
     options = parser.parse_args()

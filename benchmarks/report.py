@@ -102,7 +102,7 @@ def busy_note(rows: Sequence[Row]) -> str:
 
 METHOD = """\
 - **Streams**: 30 tokens a second each, OpenAI chunks of about 320 bytes, plaintext loopback. They
-  are opened over 2 to 4 s, measured for {window_s} s, and end by themselves; every reply is then
+  are opened over 2 to 8 s, measured for {window_s} s, and end by themselves; every reply is then
   compared with what the mock said, token by token. A different one is an error ({faulty}).
 - **CPU** is user and system time of the server's processes, read from the kernel's clock of each
   process. Parlour's own Postgres runs on the same core, but is not in the Parlour figures; it has
@@ -114,14 +114,16 @@ METHOD = """\
 - **Ratios** are medians of the ratios within one repeat; brackets are lowest to highest.
 - {starved} marks a starved server (gap p99 above 100 ms or less than 97 % delivered): it reads
   several tokens at once, so a token looks cheaper than it is. {busy} marks a core of which others
-  used more than 30 % in a window: a token looks dearer than it is, most of all at few streams.
+  used more than 30 % in a window (after one more try): a token looks dearer than it is, most of
+  all at few streams.
 - **A turn** is one 1-token answer, two clients one after another, idle CPU subtracted. **First
   token** is three clients with pauses of 50 ms, less the same asked of the mock itself.
 - **Memory** is the growth of resident memory from idle to all streams of the first crowd after a
   start (nginx and Parlour: the most streams of the table; the reference: 60), about 10 s into
   their answers.
 - **Highest number** climbs in steps until one fails twice; a step passes with no error, every
-  reply complete and a gap p99 below 200 ms.
+  reply complete, 97 % delivered and a gap p99 below 200 ms. Above 600, 50 streams are opened a
+  second.
 - **Ready** is from the command to the first good answer of the readiness check; the start that
   makes the database is not counted.
 """

@@ -24,6 +24,11 @@ def number(row: Row, key: str) -> float:
     return float(value) if isinstance(value, int | float) else math.nan
 
 
+def busy(row: Row) -> bool:
+    """Whether others used so much of the servers' core that the figure is doubtful."""
+    return number(row, "others_share") > BUSY_SHARE
+
+
 def pick(rows: Sequence[Row], measure: str, subject: str, streams: int | None = None) -> list[Row]:
     """The rows of one measurement of one face, at one level when given."""
     return [
@@ -67,7 +72,7 @@ def flags(rows: Sequence[Row]) -> str:
     marks = STARVED if any(row.get("starved") for row in rows) else ""
     if any(row.get("errors") for row in rows):
         marks += FAULTY
-    if any(number(row, "others_share") > BUSY_SHARE for row in rows):
+    if any(busy(row) for row in rows):
         marks += BUSY
     return marks
 

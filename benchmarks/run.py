@@ -15,6 +15,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,8 @@ from pathlib import Path
 import uvloop
 
 from benchmarks import load, measure, report, servers, system
-from benchmarks.measure import Row, Subject
+from benchmarks.measure import Subject
+from benchmarks.rows import Row, busy, number
 
 RESULTS = servers.ROOT / "benchmarks" / "results"
 DOCUMENT = servers.ROOT / "docs" / "benchmarks.md"
@@ -37,11 +39,12 @@ class Effort:
     window_s: float
     turn_s: float
     first_s: float
+    retries: int  # how often a figure is taken again when others used the servers' core
     capacity: dict[str, tuple[int, ...]]
 
     def plan(self, streams: int) -> load.Plan:
         """How the streams of one level are opened."""
-        ramp_s = 4.0 if streams > 100 else 2.0
+        ramp_s = max(2.0, streams / measure.RAMP_PER_S)
         return load.Plan(streams, measure.RATE, ramp_s, 1.0, self.window_s)
 
 
@@ -52,9 +55,13 @@ FULL = Effort(
     window_s=6.0,
     turn_s=5.0,
     first_s=8.0,
+    retries=1,
     capacity={"nginx": STEPS, "parlour native": STEPS, "reference": (60, 100, 150)},
 )
-QUICK = Effort(repeats=1, levels=(600, 20), window_s=4.0, turn_s=3.0, first_s=4.0, capacity={})
+MEMORY = ("kb_per_stream", "pss_kb_per_stream", "base_mb")
+QUICK = Effort(
+    repeats=1, levels=(600, 20), window_s=4.0, turn_s=3.0, first_s=4.0, retries=0, capacity={}
+)
 
 
 class Session:
@@ -108,10 +115,22 @@ class Session:
             if not warm.turns:
                 raise servers.CannotMeasure(f"{subject.name} answers no turn: {warm.errors}")
 
-    async def repeat(self, number: int) -> None:
+    async def _quiet(self, ask: Callable[[], Awaitable[Row]]) -> Row:
+        """Measure again while others are busy; the row of the quietest attempt.
+
+        Its memory is that of the first attempt, because a later crowd finds room already made.
+        """
+        rows = [await ask()]
+        while len(rows) <= self.effort.retries and busy(rows[-1]):
+            rows.append(await ask())
+        best = min(rows, key=lambda row: (bool(row.get("starved")), number(row, "others_share")))
+        memory = {key: rows[0][key] for key in MEMORY if key in rows[0]}
+        return best | memory | {"attempts": len(rows)}
+
+    async def repeat(self, turn: int) -> None:
         """Measure every face once, on servers that have just started."""
         fresh = set(self.running)
-        turned = number % max(1, len(self.subjects))
+        turned = turn % max(1, len(self.subjects))
         order = self.subjects[turned:] + self.subjects[:turned]
         for level in self.effort.levels:
             for subject in order:
@@ -119,19 +138,27 @@ class Session:
                     continue
                 server = self.running[subject.server]
                 plan = self.effort.plan(level)
-                row = await measure.token_cost(server, subject, self.mock, plan)
+                row = await self._quiet(
+                    lambda s=server, f=subject, p=plan: measure.token_cost(s, f, self.mock, p)
+                )
                 # Only the first crowd after a start grows the process by what its streams hold.
                 row["fresh"] = subject.server in fresh
                 fresh.discard(subject.server)
-                self._keep(row | {"repeat": number})
+                self._keep(row | {"repeat": turn})
         for subject in order:
             server = self.running[subject.server]
-            row = await measure.turn_cost(server, subject, self.effort.turn_s)
-            self._keep(row | {"repeat": number})
+            row = await self._quiet(
+                lambda s=server, f=subject: measure.turn_cost(s, f, self.effort.turn_s)
+            )
+            self._keep(row | {"repeat": turn})
         for subject in order:
             server = self.running[subject.server]
-            row = await measure.first_token(server, subject, self.mock, self.effort.first_s)
-            self._keep(row | {"repeat": number})
+            row = await self._quiet(
+                lambda s=server, f=subject: measure.first_token(
+                    s, f, self.mock, self.effort.first_s
+                )
+            )
+            self._keep(row | {"repeat": turn})
 
     async def capacity(self) -> None:
         """Climb the steps until one fails twice."""
@@ -153,10 +180,10 @@ class Session:
 
     async def measure(self) -> None:
         """The whole benchmark."""
-        for number in range(self.effort.repeats):
+        for turn in range(self.effort.repeats):
             self.start_all()
             await self.warm_up()
-            await self.repeat(number)
+            await self.repeat(turn)
             self.stop_all()
         if any(subject.name in self.effort.capacity for subject in self.subjects):
             self.start_all()
@@ -169,6 +196,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="What a token, a turn and a stream cost.")
     parser.add_argument("--quick", action="store_true", help="two minutes, one repeat, no maximum")
     parser.add_argument("--repeats", type=int, help="how often everything is measured")
+    parser.add_argument("--retries", type=int, help="for figures taken while others were busy")
     parser.add_argument("--levels", help="numbers of streams, e.g. 600,100")
     parser.add_argument("--only", default="nginx,parlour,reference", help="servers, by comma")
     parser.add_argument(
@@ -201,6 +229,7 @@ def _effort(options: argparse.Namespace) -> Effort:
         chosen.window_s,
         chosen.turn_s,
         chosen.first_s,
+        chosen.retries if options.retries is None else options.retries,
         {} if options.no_capacity else chosen.capacity,
     )
 

@@ -67,7 +67,7 @@ def _usage(tokens: int) -> dict[str, object]:
 
 @cache
 def _tail(tokens: int) -> bytes:
-    usage = {
+    usage: dict[str, object] = {
         "id": "chatcmpl-BenchBenchBenchBenchBenchBench",
         "object": "chat.completion.chunk",
         "created": 1_760_000_000,
@@ -293,7 +293,7 @@ async def serve(host: str, port: int) -> None:
 
 def main() -> None:
     """Command line: `--port` (0 = any free one)."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="A cheap stand-in for a provider.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     options = parser.parse_args()

@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 MARK = b"~"
 END_OF_CHUNKS = b"\r\n0\r\n\r\n"
@@ -141,10 +142,8 @@ def _ask_upstream(ask: Ask) -> bytes:
 
 
 def _read_openai(payload: dict[str, object]) -> str:
-    choices = payload.get("choices")
-    if not isinstance(choices, list) or not choices:
-        return ""
-    return choices[0].get("delta", {}).get("content") or ""
+    choices = cast("list[dict[str, dict[str, str | None]]]", payload.get("choices"))
+    return choices[0]["delta"].get("content") or "" if choices else ""
 
 
 def _ask_reference(ask: Ask) -> bytes:
