@@ -210,6 +210,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--no-capacity", action="store_true", help="leave out the highest number of streams"
     )
+    parser.add_argument(
+        "--priority", type=int, default=0, help="nice value of all of it; below 0 needs root"
+    )
     parser.add_argument("--document", type=Path, default=DOCUMENT, help="report to write")
     parser.add_argument("--keep-logs", action="store_true", help="keep the working directory")
     options = parser.parse_args()
@@ -256,6 +259,7 @@ def main() -> int:
     """Command line; 0 when everything was measured, whether or not the bars are met."""
     options = _options()
     system.allow_many_files()
+    system.prefer(options.priority)  # The servers inherit it.
     work = Path(tempfile.mkdtemp(prefix="parlour-bench-"))
     work.chmod(0o755)  # An embedded Postgres does not run as root: its user must get in.
     session: Session | None = None

@@ -114,6 +114,7 @@ class Launch:
 def _settle(core: int) -> None:
     os.sched_setaffinity(0, {core})
     system.allow_many_files()
+    system.prefer(os.getpriority(os.PRIO_PROCESS, 0))
 
 
 def start(launch: Launch, work: Path) -> Server:

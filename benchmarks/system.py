@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import resource
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,19 @@ def allow_many_files() -> None:
     wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(FILES_WANTED, hard)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def prefer(nice: int) -> None:
+    """Run this process's session at a nice value; 0 changes nothing.
+
+    Where the kernel groups tasks by session (autogroup), a nice value counts only within the
+    session, so the session gets the same one.
+    """
+    if nice == 0:
+        return
+    os.setpriority(os.PRIO_PROCESS, 0, nice)
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(nice))
 
 
 def parse_stat(line: str) -> Process:
