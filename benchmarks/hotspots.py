@@ -4,7 +4,7 @@
 samples the server with py-spy in the steady window and prints the functions that were on top of the
 stack, and how much of the time each room (file) was anywhere on it. `--native` adds the C
 frames (system calls are most of a good server). `--turns` profiles short turns in place of streams.
-Needs benchmarks/requirements.txt and, on Linux, root or CAP_SYS_PTRACE.
+Needs py-spy (of the group `dev`) and, on Linux, root or CAP_SYS_PTRACE.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def main() -> int:
     parser.add_argument("--parlour-command", default=servers.PARLOUR_COMMAND)
     options = parser.parse_args()
     if not shutil.which("py-spy", path=_search_path()):
-        print("py-spy is missing: `pip install -r benchmarks/requirements.txt`.", file=sys.stderr)
+        print("py-spy is missing: `pip install py-spy`.", file=sys.stderr)
         return 1
     system.allow_many_files()
     work = Path(tempfile.mkdtemp(prefix="parlour-hotspots-"))

@@ -3,7 +3,7 @@
 What most tutorials and templates build: one `create_agent` with a tool, `ChatOpenAI`, and a
 `StreamingResponse` over `astream(stream_mode="messages")`. It checks no token, keeps no event log,
 stores nothing and cannot resume, so it does less than Parlour for each token; that favours it.
-Needs benchmarks/requirements.txt.
+Needs the dependency group `bench`, which `make bench` installs.
 """
 
 from __future__ import annotations

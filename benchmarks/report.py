@@ -39,7 +39,7 @@ def token_table(rows: Sequence[Row]) -> str:
                 cell += f" = {show(times, 2)}{TIMES}"
             cells.append(cell)
         lines.append(cells)
-    return table(["µs per token at", *(f"{level} streams" for level in levels)], lines)
+    return table(["μs per token at", *(f"{level} streams" for level in levels)], lines)
 
 
 def turn_table(rows: Sequence[Row]) -> str:
@@ -63,7 +63,7 @@ def turn_table(rows: Sequence[Row]) -> str:
                 spread(pick(rows, "ready", server), "ready_s"),
             ]
         )
-    head = ["", "µs per turn", "Postgres µs per turn", "first token + ms p50 / p99"]
+    head = ["", "μs per turn", "Postgres μs per turn", "first token + ms p50 / p99"]
     return table([*head, "KB per stream", "idle MB", "ready s"], lines)
 
 
@@ -182,8 +182,8 @@ def line(row: Row) -> str:
         return f"{name}{show(number(row, 'ready_s'))} s"
     if row["measure"] == "turn":
         return (
-            f"{name}{show(number(row, 'us_per_turn'), 0)} µs, Postgres "
-            f"{show(number(row, 'postgres_us_per_turn'), 0)} µs, whole p50 "
+            f"{name}{show(number(row, 'us_per_turn'), 0)} μs, Postgres "
+            f"{show(number(row, 'postgres_us_per_turn'), 0)} μs, whole p50 "
             f"{show(number(row, 'whole_p50_ms'))} ms{_errors(row)}"
         )
     if row["measure"] == "first":
@@ -192,7 +192,7 @@ def line(row: Row) -> str:
             f"+{show(number(row, 'added_p99_ms'))} ms p99{_errors(row)}"
         )
     return (
-        f"{name}{row['streams']:5} streams: {show(number(row, 'us_per_token'))} µs/token, gap p99 "
+        f"{name}{row['streams']:5} streams: {show(number(row, 'us_per_token'))} μs/token, gap p99 "
         f"{show(number(row, 'gap_p99_ms'), 0)} ms, {number(row, 'delivered'):.0%} delivered, CPU "
         f"{number(row, 'cpu_share'):.0%}, others {number(row, 'others_share'):.0%}, "
         f"{show(number(row, 'kb_per_stream'), 0)} KB/stream"

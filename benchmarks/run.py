@@ -248,10 +248,12 @@ def _write(session: Session, command: str, document: Path) -> None:
     }
     RESULTS.mkdir(parents=True, exist_ok=True)
     raw = RESULTS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
-    raw.write_text(json.dumps({"about": about, "rows": session.rows}, indent=1) + "\n")
+    raw.write_text(
+        json.dumps({"about": about, "rows": session.rows}, indent=1) + "\n", encoding="utf-8"
+    )
     text = report.render(about, session.rows)
     document.parent.mkdir(parents=True, exist_ok=True)
-    document.write_text(text)
+    document.write_text(text, encoding="utf-8")
     print(f"\n{text}\nRaw figures: {raw}\nReport: {document}")
 
 
@@ -270,7 +272,7 @@ def main() -> int:
         gc.freeze()
         uvloop.run(session.measure())
         words = " ".join(shlex.quote(word) for word in sys.argv[1:])
-        _write(session, f"python -m benchmarks.run {words}".strip(), options.document)
+        _write(session, f"python -m benchmarks {words}".strip(), options.document)
         return 0
     except servers.CannotMeasure as error:
         print(error, file=sys.stderr)

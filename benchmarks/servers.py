@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import system, wire
@@ -207,6 +208,11 @@ def nginx(upstream: int, core: int, work: Path) -> Launch:
 
 def reference(upstream: int, core: int, work: Path) -> Launch:
     """The common reference design of reference.py."""
+    if not find_spec("langchain_openai") or not find_spec("langchain"):
+        raise CannotMeasure(
+            "The reference design needs langchain and langchain-openai: `pip install --group "
+            "bench`. To go on without it: `--only nginx,parlour`."
+        )
     port = free_port()
     base = f"http://127.0.0.1:{upstream}/v1"
     command = [sys.executable, "-m", "benchmarks.reference"]

@@ -55,7 +55,7 @@ def prefer(nice: int) -> None:
         return
     os.setpriority(os.PRIO_PROCESS, 0, nice)
     with suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(nice))
+        Path("/proc/self/autogroup").write_text(str(nice), encoding="utf-8")
 
 
 def parse_stat(line: str) -> Process:
@@ -83,7 +83,7 @@ def processes() -> dict[int, Process]:
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
             try:
-                line = Path(entry.path, "stat").read_text()
+                line = Path(entry.path, "stat").read_text(encoding="utf-8")
             except (FileNotFoundError, ProcessLookupError):
                 continue
             process = parse_stat(line)
@@ -156,7 +156,7 @@ class Watched:
 
 def _rollup(pid: int) -> tuple[int, int]:
     try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8")
     except OSError:
         return 0, 0
     lines = dict(line.split(":", 1) for line in text.splitlines()[1:])
@@ -165,7 +165,7 @@ def _rollup(pid: int) -> tuple[int, int]:
 
 def core_busy_s(core: int) -> float:
     """Seconds that one core has been busy since boot, for anybody (idle and iowait left out)."""
-    for line in Path("/proc/stat").read_text().splitlines():
+    for line in Path("/proc/stat").read_text(encoding="utf-8").splitlines():
         name, *values = line.split()
         if name == f"cpu{core}":
             numbers = [int(value) for value in values[:8]]
@@ -176,11 +176,11 @@ def core_busy_s(core: int) -> float:
 def machine() -> dict[str, str]:
     """A few words on the machine for the report."""
     model = "unknown processor"
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         if line.startswith("model name"):
             model = line.split(":", 1)[1].strip()
             break
-    memory_kb = int(Path("/proc/meminfo").read_text().split()[1])
+    memory_kb = int(Path("/proc/meminfo").read_text(encoding="utf-8").split()[1])
     uname = os.uname()
     return {
         "processor": model,

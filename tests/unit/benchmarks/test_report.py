@@ -30,7 +30,7 @@ ABOUT = {
     "repeats": "3",
     "date": "today",
     "window_s": "6.0",
-    "command": "python -m benchmarks.run",
+    "command": "python -m benchmarks",
 }
 
 
@@ -78,7 +78,7 @@ def test_a_table_has_as_many_cells_in_its_rule_as_in_its_head() -> None:
 
 def test_the_token_table_has_a_column_for_each_level_and_the_factor_against_nginx() -> None:
     text = report.token_table(RUN)
-    assert "| µs per token at | 60 streams | 600 streams |" in text
+    assert "| μs per token at | 60 streams | 600 streams |" in text
     assert "= 1.40\N{MULTIPLICATION SIGN}" in text
 
 
