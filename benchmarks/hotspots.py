@@ -27,7 +27,8 @@ from benchmarks import load, measure, servers, system
 from benchmarks.measure import Subject
 
 SAMPLES_PER_S = 400
-IDLE = ("_worker", "futures/thread.py")  # A pool thread that waits looks busy to the sampler.
+# Pool threads that wait; where the sampler cannot see that a thread sleeps, they look busy.
+IDLE = {("_worker", "futures/thread.py"), ("Condition.wait", "threading.py")}
 
 
 def count(stacks: Iterable[str]) -> tuple[int, Counter[str], Counter[str]]:
@@ -45,7 +46,7 @@ def count(stacks: Iterable[str]) -> tuple[int, Counter[str], Counter[str]]:
         samples = int(number)
         frames = [_place(frame) for frame in stack.split(";")]
         function, file = frames[-1]
-        if (function, file) == IDLE:
+        if (function, file) in IDLE:
             continue
         total += samples
         top[f"{function} ({file})"] += samples
@@ -89,7 +90,8 @@ async def _sample(
         report = await load.turns(where, clients=4, seconds=options.seconds + 1)
         print(f"{report.turns} turns, errors {report.errors}")
     else:
-        plan = load.Plan(options.streams, measure.RATE, 4.0, 1.0, options.seconds + 2)
+        ramp_s = max(2.0, options.streams / measure.RAMP_PER_S)
+        plan = load.Plan(options.streams, measure.RATE, ramp_s, 1.0, options.seconds + 2)
         streams = await load.streams(where, plan, on_window)
         print(f"{streams.tokens} tokens, gap p99 {streams.gap_p99_ms:.0f} ms, {streams.errors}")
     for process in started:

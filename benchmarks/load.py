@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import time
 import uuid
 from collections import Counter
@@ -22,7 +23,9 @@ import uvloop
 from benchmarks import system, wire
 from benchmarks.figures import Histogram, percentile
 
+_PROBLEM = re.compile(rb'"code": ?"(\w+)"')
 GRACE_S = 20.0  # After its last token was due, a stream may take so long before it counts as hung.
+REFUSAL_S = 0.2  # A refusal says why in a later packet than its header.
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,7 @@ class Connection(asyncio.Protocol):
         if reply.endswith(wire.END_OF_CHUNKS):
             self._finish()
         elif not tokens and wire.status(reply) != 200:
-            self.close()
+            asyncio.get_running_loop().call_later(REFUSAL_S, self.close)
 
     def close(self) -> None:
         """Hang up."""
@@ -157,11 +160,19 @@ class Connection(asyncio.Protocol):
             self._done.set_result(None)
 
 
+def _refusal(code: int, reply: bytes) -> str:
+    """One sentence for all refusals of a kind: the problem's code, else how the reply ends."""
+    if not reply:
+        return "no reply"
+    problem = _PROBLEM.search(reply)
+    return f"status {code}: {problem[1].decode() if problem else repr(reply[-80:])}"
+
+
 def fault(reply: bytes, dialect: wire.Dialect, tokens: int) -> str:
     """What is wrong with a reply, as a short sentence; empty when it is whole and right."""
     code = wire.status(reply)
     if code != 200:
-        return f"status {code}: {bytes(reply[-160:])!r}" if reply else "no reply"
+        return _refusal(code, bytes(reply))
     try:
         text = wire.said(bytes(reply), dialect)
     except ValueError as error:

@@ -68,6 +68,8 @@ def test_a_lost_token_a_cut_and_a_refusal_are_faults() -> None:
     assert load.fault(reply, wire.NATIVE, 2) == "wrong text: 1 of 2 tokens"
     assert load.fault(reply[:-9], wire.NATIVE, 1).startswith("cut:")
     assert load.fault(chunked(b"busy", status=503), wire.NATIVE, 1).startswith("status 503")
+    problem = chunked(b'{"code":"no_room","request_id":"7"}', status=503)
+    assert load.fault(problem, wire.NATIVE, 1) == "status 503: no_room"
     assert load.fault(b"", wire.NATIVE, 1) == "no reply"
 
 
