@@ -27,8 +27,6 @@ from benchmarks import load, measure, servers, system
 from benchmarks.measure import Subject
 
 SAMPLES_PER_S = 400
-# Pool threads that wait; where the sampler cannot see that a thread sleeps, they look busy.
-IDLE = {("_worker", "futures/thread.py"), ("Condition.wait", "threading.py")}
 
 
 def count(stacks: Iterable[str]) -> tuple[int, Counter[str], Counter[str]]:
@@ -45,14 +43,25 @@ def count(stacks: Iterable[str]) -> tuple[int, Counter[str], Counter[str]]:
             continue
         samples = int(number)
         frames = [_place(frame) for frame in stack.split(";")]
-        function, file = frames[-1]
-        if (function, file) in IDLE:
+        if _sleeps(frames):
             continue
+        function, file = frames[-1]
         total += samples
         top[f"{function} ({file})"] += samples
         for file in {file for _, file in frames}:
             within[file] += samples
     return total, top, within
+
+
+def _sleeps(frames: list[tuple[str, str]]) -> bool:
+    """Whether this is a pool thread that waits for work.
+
+    Where the sampler cannot see that a thread sleeps, such threads are most of what it counts.
+    """
+    names = {(function.rpartition(".")[2], file) for function, file in frames}
+    waits = ("wait", "threading.py") in names
+    pool = ("_worker", "futures/thread.py") in names and ("run", "futures/thread.py") not in names
+    return waits or pool
 
 
 def _place(frame: str) -> tuple[str, str]:

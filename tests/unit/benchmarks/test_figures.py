@@ -44,6 +44,8 @@ def test_a_tree_holds_descendants_and_no_others() -> None:
 
 def test_stacks_are_counted_by_top_function_and_by_file() -> None:
     stacks = ["main (a/run.py);send (b/sse.py) 3", "main (a/run.py);read (b/sse.py) 1", "", "odd"]
+    stacks.append("boot (lib/threading.py);Condition.wait (threading.py) 90")
+    stacks.append("_worker (concurrent/futures/thread.py);get (_queuemodule.c) 90")
     total, top, within = count(stacks)
     assert total == 4
     assert top.most_common(1) == [("send (b/sse.py)", 3)]
