@@ -71,6 +71,7 @@ class EmbeddedPostgres:
 
     def __init__(self, cluster: _Cluster, lease: int) -> None:
         self.url = cluster.url
+        self.data_dir = cluster.data_dir
         self._cluster = cluster
         self._lease = lease  # descriptor with the shared lock
         self._watch = asyncio.create_task(self._keep_alive(), name="embedded-postgres")
@@ -138,6 +139,7 @@ class _Cluster:
     """The files and the server of one data directory. Everything here blocks."""
 
     def __init__(self, data_dir: Path, programs: Path) -> None:
+        self.data_dir = data_dir
         self._dir = data_dir / "postgres"
         self._lock = data_dir / "postgres.lock"
         self._log = data_dir / "postgres.log"
