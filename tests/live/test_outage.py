@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import psycopg
 import pytest
+from tests.live.steps import ANN, THREAD, claimed, count, exchange, finish, new_turn
 from tests.live.test_embedded import kill, server_pid
-from tests.live.test_turns import ANN, THREAD, claimed, count, exchange, finish, new_turn
 
 from parlour.domain import TurnStatus
 from parlour.errors import StoreUnavailable
@@ -37,7 +37,7 @@ async def until_healed(attempt: Callable[[], Awaitable[object]]) -> None:
             try:
                 await attempt()
             except StoreUnavailable:
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # failing at once, it would never let the server be watched
             else:
                 return
 

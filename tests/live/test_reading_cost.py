@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.live.test_turns import ANN, new_turn
+from tests.live.steps import ANN, new_turn
 
 from parlour.domain import MessageId, ThreadId
 from parlour.store.database import Database
@@ -15,7 +15,8 @@ FILL = """
 WITH w AS (INSERT INTO workspaces VALUES ('acme')), u AS (INSERT INTO users VALUES ('acme', 'ann')),
 size (name, n) AS (VALUES ('short', 40), ('long', 500)),
 t AS (
-  INSERT INTO threads (id, workspace, user_id, head) SELECT name, 'acme', 'ann', name || n FROM size)
+  INSERT INTO threads (id, workspace, user_id, head)
+  SELECT name, 'acme', 'ann', name || n FROM size)
 INSERT INTO messages (thread, id, parent, role, status, parts)
 SELECT name, name || i, CASE WHEN i > 1 THEN name || (i - 1) END,
   CASE WHEN mod(i, 2) = 1 THEN 'user' ELSE 'assistant' END, 'done',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.live.test_turns import (
+from tests.live.steps import (
     ANN,
     ANN_ELSEWHERE,
     BOB,
