@@ -1,0 +1,341 @@
+"""OpenAI-compatible chat completions: send a request, read the stream.
+
+Written for OpenAI itself and for the many servers that speak its dialect with an accent: usage on
+every chunk or in one without choices, reasoning under two names, tool calls without ids or all
+under one index, content as a list of parts, a missing `[DONE]`. The wire format is described at
+platform.openai.com/docs/api-reference/chat-streaming.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+import msgspec
+from yarl import URL
+
+from parlour.domain import ToolSpec, Usage
+from parlour.models.failures import NoFinish
+from parlour.models.finish import finish_reason
+from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
+from parlour.models.refusals import told, unreadable
+from parlour.models.sse import EventSplitter
+from parlour.models.toolcalls import ToolCallPieces
+from parlour.models.usage import usage_of
+from parlour.models.wire import DONE, FINISHED, OPEN, Wire, WireLimits
+
+# Models that know only `max_completion_tokens`, by OpenAI's own names, also behind a gateway's
+# prefix. Everything else that speaks this dialect knows `max_tokens`, and often nothing newer.
+_NEW_BOUND = re.compile(r"(?:^|/)(?:o\d|gpt-[5-9]|gpt-\d\d)", re.IGNORECASE)
+_OWN_HOSTS = ("api.openai.com", ".api.openai.com", ".openai.azure.com")
+
+# --- what is read of a chunk. No cycles can form, so the garbage collector need not look. ------
+
+
+class _Piece(msgspec.Struct, gc=False):
+    type: str = ""
+    text: str | None = None
+    thinking: list[_Piece] | str | None = None
+
+
+class _Function(msgspec.Struct, gc=False):
+    name: str | None = None
+    arguments: str | dict[str, Any] | None = None
+
+
+class _ToolPiece(msgspec.Struct, gc=False):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Delta(msgspec.Struct, gc=False):
+    content: str | list[_Piece] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_ToolPiece] | None = None
+
+
+class _Choice(msgspec.Struct, gc=False):
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+    index: int = 0
+
+
+class _PromptDetails(msgspec.Struct, gc=False):
+    cached_tokens: int | float | None = None
+    cache_write_tokens: int | float | None = None
+
+
+class _CompletionDetails(msgspec.Struct, gc=False):
+    reasoning_tokens: int | float | None = None
+
+
+class _Usage(msgspec.Struct, gc=False):
+    prompt_tokens: int | float | None = None
+    completion_tokens: int | float | None = None
+    total_tokens: int | float | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+    prompt_cache_hit_tokens: int | float | None = None  # DeepSeek's name for cached_tokens
+
+
+class _Chunk(msgspec.Struct, gc=False):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    model: str | None = None
+    error: Any = None
+    object: str | None = None
+
+
+_decode = msgspec.json.Decoder(_Chunk).decode
+
+
+class OpenAIModel:
+    """One model behind one OpenAI-compatible base URL, for many calls at once."""
+
+    def __init__(
+        self, model: str, *, base_url: str, api_key: str = "", limits: WireLimits | None = None
+    ) -> None:
+        self._model = model
+        self._url = URL(base_url.rstrip("/") + "/chat/completions")
+        host = self._url.host or ""
+        self._own = host == _OWN_HOSTS[0] or host.endswith(_OWN_HOSTS[1:])
+        self._bound = (
+            "max_completion_tokens" if self._own or _NEW_BOUND.search(model) else "max_tokens"
+        )
+        self._headers = {
+            "Content-Type": "application/json",
+            "Accept": "text/event-stream",
+            "Accept-Encoding": "identity",  # compressing a stream of tokens only delays it
+            "User-Agent": "parlour",
+        }
+        if api_key:
+            self._headers["Authorization"] = f"Bearer {api_key}"
+        self._wire = Wire(limits or WireLimits())
+
+    @property
+    def name(self) -> str:
+        """`openai:<model>`."""
+        return f"openai:{self._model}"
+
+    async def stream(self, request: ModelRequest, sink: ModelSink) -> ModelReply:
+        """One call. Raises a `ModelFailure`; cancelling closes the connection."""
+        reader = OpenAIReader(sink, line_bytes_max=self._wire.limits.line_bytes_max)
+        await self._wire.post(
+            self._url, headers=self._headers, body=self.body(request), feed=reader.feed
+        )
+        return reader.reply(request)
+
+    def body(self, request: ModelRequest) -> bytes:
+        """The request's JSON; the same request always gives the same bytes."""
+        body: dict[str, Any] = {
+            "model": self._model,
+            "messages": [_message(message) for message in request.messages],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            self._bound: request.max_tokens,
+        }
+        if self._own:  # padding against traffic analysis; half of the bytes of a short token
+            body["stream_options"]["include_obfuscation"] = False
+        if request.tools:
+            body["tools"] = [_tool(tool) for tool in request.tools]
+        if request.temperature is not None:
+            body["temperature"] = request.temperature
+        return msgspec.json.encode(body)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._wire.close()
+
+
+class OpenAIReader:
+    """Reads one reply: give `feed` the bytes, then ask for the `reply`."""
+
+    __slots__ = ("_calls", "_events", "_finish", "_model", "_sink", "_text", "_thought", "_usage")
+
+    def __init__(self, sink: ModelSink, *, line_bytes_max: int = 1_000_000) -> None:
+        self._sink = sink
+        self._events = EventSplitter(bytes_max=line_bytes_max)
+        self._text: list[str] = []
+        self._thought: list[str] = []
+        self._calls = ToolCallPieces()
+        self._finish = ""
+        self._usage: _Usage | None = None
+        self._model = ""
+
+    def feed(self, data: bytes) -> int:
+        """Read some bytes. Returns OPEN, FINISHED or DONE; raises a `ModelFailure`."""
+        done = False
+        said = len(self._text) + len(self._thought)
+        try:
+            for payload in self._events.feed(data):
+                if payload == b"[DONE]":
+                    done = True
+                else:
+                    self._read(payload)
+        finally:
+            # Also when this read breaks the reply: what was said before the break was said.
+            if len(self._text) + len(self._thought) != said:
+                self._sink.flush()
+        if not self._finish:
+            if done:
+                raise NoFinish()
+            return OPEN
+        return DONE if done else FINISHED
+
+    def reply(self, request: ModelRequest) -> ModelReply:
+        """The whole reply. Raises when nothing proves that it is whole."""
+        self._events.finish(self._read_last, whole=bool(self._finish))
+        reply = ModelReply(
+            text="".join(self._text),
+            finish_reason=finish_reason(self._finish, calls=len(self._calls)),
+            reasoning="".join(self._thought),
+            tool_calls=self._calls.requests(),
+            usage=_usage(self._usage) if self._usage else Usage(),
+            served_by=self._model,
+        )
+        if self._usage is None:
+            return dataclasses.replace(reply, usage=usage_of(reply, request))
+        return reply
+
+    def _read(self, payload: bytes) -> None:
+        """One chunk. This runs for every token."""
+        chunk = _chunk(payload)
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        if not chunk.choices or chunk.error is not None:
+            return self._read_other(chunk, payload)
+        if chunk.model and not self._model:
+            self._model = chunk.model
+        for choice in chunk.choices:
+            if choice.index:  # only one answer was asked for
+                continue
+            delta = choice.delta
+            if delta is not None:
+                self._read_delta(delta)
+            if choice.finish_reason:
+                self._finish = choice.finish_reason
+        return None
+
+    def _read_delta(self, delta: _Delta) -> None:
+        thought = delta.reasoning_content or delta.reasoning
+        if thought:
+            self._think(thought)
+        content = delta.content
+        if content.__class__ is str:
+            if content:
+                self._say(content)  # pyright: ignore[reportArgumentType]
+        elif content is not None:
+            for part in content:
+                self._read_piece(part)  # pyright: ignore[reportArgumentType]
+        if delta.refusal:
+            self._say(delta.refusal)
+        for piece in delta.tool_calls or ():
+            function = piece.function or _Function()
+            arguments = function.arguments
+            if isinstance(arguments, dict):
+                arguments = msgspec.json.encode(arguments).decode()
+            self._calls.add(
+                index=piece.index,
+                call_id=piece.id,
+                name=function.name,
+                arguments=arguments or "",
+            )
+
+    def _read_piece(self, piece: _Piece) -> None:
+        thinking = piece.thinking
+        if isinstance(thinking, list):
+            thinking = "".join(part.text or "" for part in thinking)
+        if thinking:
+            self._think(thinking)
+        if piece.text:
+            self._say(piece.text)
+
+    def _read_other(self, chunk: _Chunk, payload: bytes) -> None:
+        """A chunk without choices: usage, an error in one of two forms, or nothing of interest."""
+        if chunk.error is not None:
+            raise told(chunk.error)
+        if chunk.object == "error":
+            raise told(msgspec.json.decode(payload))
+
+    def _read_last(self, payload: bytes) -> None:
+        if payload != b"[DONE]":
+            self._read(payload)
+
+    def _say(self, text: str) -> None:
+        self._text.append(text)
+        self._sink.text(text)
+
+    def _think(self, text: str) -> None:
+        self._thought.append(text)
+        self._sink.reasoning(text)
+
+
+def _chunk(payload: bytes) -> _Chunk:
+    try:
+        return _decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise unreadable(error) from None
+
+
+def _usage(said: _Usage) -> Usage:
+    """Disjoint buckets from OpenAI's, where prompt includes cached and completion the reasoning."""
+    prompt = int(said.prompt_tokens or 0)
+    output = int(said.completion_tokens or 0)
+    into = said.prompt_tokens_details or _PromptDetails()
+    out = said.completion_tokens_details or _CompletionDetails()
+    read = int(into.cached_tokens or said.prompt_cache_hit_tokens or 0)
+    write = int(into.cache_write_tokens or 0)
+    reasoning = int(out.reasoning_tokens or 0)
+    # A few servers report reasoning beside the completion; their total gives them away.
+    if not (reasoning and said.total_tokens == prompt + output + reasoning):
+        output = max(0, output - reasoning)
+    return Usage(
+        input=max(0, prompt - read - write),
+        cache_read=read,
+        cache_write=write,
+        output=output,
+        reasoning=reasoning,
+    )
+
+
+def _message(message: ChatMessage) -> dict[str, Any]:
+    role = message["role"]
+    if role == "tool":
+        return {
+            "role": "tool",
+            "tool_call_id": message["call_id"],
+            "content": message["content"],
+        }
+    calls = message.get("tool_calls")
+    if role != "assistant" or not calls:
+        return {"role": role, "content": message["content"]}
+    return {
+        "role": "assistant",
+        "content": message["content"] or None,
+        "tool_calls": [
+            {
+                "id": call["id"],
+                "type": "function",
+                "function": {
+                    "name": call["name"],
+                    "arguments": msgspec.json.encode(call["arguments"] or {}).decode(),
+                },
+            }
+            for call in calls
+        ],
+    }
+
+
+def _tool(tool: ToolSpec) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "function": {
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": tool.parameters or {"type": "object", "properties": {}},
+        },
+    }

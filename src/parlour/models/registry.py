@@ -1,0 +1,152 @@
+"""From `provider:name` to a model. The only place that imports providers late.
+
+Late, because a provider that is not used must cost neither start-up time nor an installed extra.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, cast
+
+from parlour.errors import ConfigurationError
+from parlour.models.port import Model
+from parlour.models.wire import WireLimits
+
+OPENAI_DEFAULT = "gpt-5.1"
+ANTHROPIC_DEFAULT = "claude-sonnet-4-5"
+
+POSSIBLE = (
+    "openai:<model>, anthropic:<model>, local:, local:/path/to/model.gguf, scripted:, "
+    "scripted:/path/to/script.json or langchain:<provider>:<model>"
+)
+
+
+def build_model(
+    name: str,
+    *,
+    openai_api_key: str = "",
+    openai_base_url: str = "https://api.openai.com/v1",
+    anthropic_api_key: str = "",
+    anthropic_base_url: str = "https://api.anthropic.com",
+    data_dir: Path,
+    limits: WireLimits | None = None,
+) -> Model:
+    """The model that `PARLOUR_MODEL` names; see `settings.model` for what an empty name means.
+
+    Raises `ConfigurationError` with the setting to change or the line to type.
+    """
+    if not name:
+        return _first_available(
+            openai_api_key=openai_api_key,
+            openai_base_url=openai_base_url,
+            anthropic_api_key=anthropic_api_key,
+            anthropic_base_url=anthropic_base_url,
+            data_dir=data_dir,
+            limits=limits,
+        )
+    provider, colon, model = name.partition(":")
+    match provider:
+        case "openai":
+            _need_model(name, model, f"openai:{OPENAI_DEFAULT}")
+            return _openai(model, openai_api_key, openai_base_url, limits)
+        case "anthropic":
+            _need_model(name, model, f"anthropic:{ANTHROPIC_DEFAULT}")
+            return _anthropic(model, anthropic_api_key, anthropic_base_url, limits)
+        case "scripted":
+            return _scripted(model)
+        case "local":
+            return _local(model, data_dir)
+        case "langchain":
+            _need_model(name, model, "langchain:google_genai:gemini-2.5-flash")
+            return _langchain(model)
+        case _:
+            what = f"the provider {provider!r}" if colon else f"no provider in {name!r}"
+            raise ConfigurationError(f"PARLOUR_MODEL names {what}. Use {POSSIBLE}.")
+
+
+def kind_of(name: str) -> Literal["hosted", "local", "scripted"]:
+    """What people are told about where a model of this name runs."""
+    provider = name.partition(":")[0]
+    if provider == "scripted":
+        return "scripted"
+    return "local" if provider == "local" else "hosted"
+
+
+def _first_available(
+    *,
+    openai_api_key: str,
+    openai_base_url: str,
+    anthropic_api_key: str,
+    anthropic_base_url: str,
+    data_dir: Path,
+    limits: WireLimits | None,
+) -> Model:
+    if openai_api_key:
+        return _openai(OPENAI_DEFAULT, openai_api_key, openai_base_url, limits)
+    if anthropic_api_key:
+        return _anthropic(ANTHROPIC_DEFAULT, anthropic_api_key, anthropic_base_url, limits)
+    try:
+        return _local("", data_dir)
+    except ConfigurationError:  # no weights, or not the extra: the guide says how to get them
+        return _scripted("")
+
+
+def _openai(model: str, key: str, base_url: str, limits: WireLimits | None) -> Model:
+    from parlour.models.openai import OpenAIModel
+
+    _need_url("OPENAI_BASE_URL", base_url)
+    return OpenAIModel(model, base_url=base_url, api_key=key, limits=limits)
+
+
+def _anthropic(model: str, key: str, base_url: str, limits: WireLimits | None) -> Model:
+    from parlour.models.anthropic import AnthropicModel
+
+    _need_url("ANTHROPIC_BASE_URL", base_url)
+    return AnthropicModel(model, base_url=base_url, api_key=key, limits=limits)
+
+
+def _scripted(path: str) -> Model:
+    from parlour.models.scripted import GUIDE, ScriptedModel
+
+    script = Path(path).expanduser() if path else GUIDE
+    return ScriptedModel(script, name=f"scripted:{path}")
+
+
+def _local(path: str, data_dir: Path) -> Model:
+    build = cast(
+        "Callable[..., Model]", _of_extra("parlour.models.local", "build_local", extra="local")
+    )
+    return build(path, data_dir=data_dir)
+
+
+def _langchain(model: str) -> Model:
+    build = cast(
+        "Callable[[str], Model]",
+        _of_extra("parlour.models.langchain", "build_langchain", extra="providers"),
+    )
+    return build(model)
+
+
+def _of_extra(module: str, attribute: str, *, extra: str) -> object:
+    """Something from a file of ours whose imports need an extra."""
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"PARLOUR_MODEL asks for a model that needs the package {error.name}, which is not "
+            f"installed. Type: pip install 'parlour[{extra}]'"
+        ) from None
+
+
+def _need_model(name: str, model: str, example: str) -> None:
+    if not model.strip():
+        raise ConfigurationError(
+            f"PARLOUR_MODEL is {name!r}, without a model. Write for example {example}."
+        )
+
+
+def _need_url(setting: str, url: str) -> None:
+    if not url.startswith(("http://", "https://")):
+        raise ConfigurationError(f"{setting} is {url!r}. It begins with http:// or https://.")
