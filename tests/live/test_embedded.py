@@ -92,6 +92,7 @@ async def test_it_keeps_what_it_was_given_over_a_restart(tmp_path: Path) -> None
     await server.stop()  # twice is fine
 
 
+@pytest.mark.promise("P5")
 async def test_a_killed_postgres_is_started_again_with_all_that_was_committed(
     tmp_path: Path,
 ) -> None:
@@ -114,6 +115,7 @@ async def test_a_killed_postgres_is_started_again_with_all_that_was_committed(
     await server.stop()
 
 
+@pytest.mark.promise("P5")
 async def test_a_postgres_left_running_by_a_killed_owner_is_used_again(tmp_path: Path) -> None:
     process, url = await owner(tmp_path)
     pid = int((tmp_path / "postgres" / "postmaster.pid").read_text().split()[0])

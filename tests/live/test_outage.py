@@ -42,6 +42,7 @@ async def until_healed(attempt: Callable[[], Awaitable[object]]) -> None:
                 return
 
 
+@pytest.mark.promise("P5")
 async def test_a_killed_postgres_is_an_outage_and_then_heals(
     own: EmbeddedPostgres, request: pytest.FixtureRequest
 ) -> None:
@@ -66,6 +67,7 @@ async def test_a_killed_postgres_is_an_outage_and_then_heals(
     await database.close()
 
 
+@pytest.mark.promise("P6")
 async def test_a_database_that_is_down_is_told_within_two_seconds() -> None:
     database = await Database.open("postgresql://parlour@/parlour?host=/nowhere")
     for attempt in (
@@ -80,6 +82,7 @@ async def test_a_database_that_is_down_is_told_within_two_seconds() -> None:
     await database.close()
 
 
+@pytest.mark.promise("P6")
 async def test_sessions_that_the_server_ended_are_replaced_unnoticed(
     database: Database, database_url: str
 ) -> None:

@@ -55,6 +55,7 @@ async def test_a_claim_saves_the_question_and_hands_out_the_history(database: Da
     assert await turns.running(ANN, THREAD) == second.turn
 
 
+@pytest.mark.promise("P1")
 async def test_nothing_is_seen_of_a_claim_before_its_commit(database: Database) -> None:
     turns = Turns(database)
     claim = await turns.claim(new_turn(), window=20)
@@ -74,6 +75,7 @@ async def test_the_window_bounds_the_history_whatever_the_length(database: Datab
     assert words(only.history) == ["alone"]
 
 
+@pytest.mark.promise("P2")
 async def test_the_same_key_again_joins_the_turn_running_or_ended(database: Database) -> None:
     turns = Turns(database)
     first = await claimed(turns, new_turn("Hello", client_id="k"))
@@ -85,6 +87,7 @@ async def test_the_same_key_again_joins_the_turn_running_or_ended(database: Data
     assert await count(database, "turns") == 1
 
 
+@pytest.mark.promise("P2")
 async def test_the_same_key_with_another_body_is_refused(database: Database) -> None:
     turns = Turns(database)
     await exchange(turns, "Hello", client_id="k")
@@ -100,6 +103,7 @@ async def test_an_answers_id_cannot_be_used_for_a_question(database: Database) -
         await turns.claim(new_turn("Mine", client_id=first.assistant_message), window=20)
 
 
+@pytest.mark.promise("P2")
 async def test_fifty_posts_of_one_message_make_one_turn(database_url: str) -> None:
     processes = [await Database.open(database_url, agent_pool=8) for _ in range(3)]
 
@@ -118,6 +122,7 @@ async def test_fifty_posts_of_one_message_make_one_turn(database_url: str) -> No
         await database.close()
 
 
+@pytest.mark.promise("P2")
 async def test_when_the_winner_abandons_one_of_the_others_wins(database: Database) -> None:
     turns = Turns(database)
     first = await turns.claim(new_turn("Hello", client_id="k"), window=20)
@@ -161,6 +166,7 @@ async def test_two_questions_at_once_have_one_winner(database: Database) -> None
     assert sum(isinstance(result, TurnInProgress) for result in results) == 9
 
 
+@pytest.mark.promise("P1")
 async def test_a_process_that_dies_before_the_commit_leaves_nothing(database: Database) -> None:
     turns = Turns(database)
     claim = await turns.claim(new_turn("Hello", client_id="k"), window=20)
@@ -224,6 +230,7 @@ async def test_targets_that_are_not_there_are_not_found(database: Database) -> N
     assert await count(database, "turns") == 1
 
 
+@pytest.mark.promise("P21")
 @pytest.mark.parametrize("stranger", [BOB, ANN_ELSEWHERE])
 async def test_somebody_elses_thread_is_not_there(database: Database, stranger: Principal) -> None:
     turns = Turns(database)
@@ -247,6 +254,7 @@ async def test_somebody_elses_thread_is_not_there(database: Database, stranger: 
     assert await turns.events(ANN, THREAD, claim.turn) == b"blob"
 
 
+@pytest.mark.promise("P20")
 async def test_a_turn_ends_once(database: Database) -> None:
     turns = Turns(database)
     claim = await claimed(turns, new_turn())
@@ -301,6 +309,7 @@ async def test_a_stop_reaches_the_owner_with_its_heartbeat(database: Database) -
     assert not await turns.request_stop(ANN, THREAD, claim.turn)
 
 
+@pytest.mark.promise("P5")
 async def test_a_silent_owners_turn_is_closed_with_what_was_said(database: Database) -> None:
     turns = Turns(database)
     claim = await claimed(turns, new_turn("Hello", lease_s=0))
@@ -329,6 +338,7 @@ async def test_a_silent_owners_turn_is_closed_with_what_was_said(database: Datab
     assert (await turns.get(ANN, ThreadId("other"), alive.turn)).status is TurnStatus.RUNNING
 
 
+@pytest.mark.promise("P20")
 async def test_a_terminal_status_stays_even_against_plain_sql(database: Database) -> None:
     turns = Turns(database)
     claim = await exchange(turns, "Hello")
