@@ -60,7 +60,7 @@ def build_model(
             return _local(model, data_dir)
         case "langchain":
             _need_model(name, model, "langchain:google_genai:gemini-2.5-flash")
-            return _langchain(model)
+            return _langchain(model, limits)
         case _:
             what = f"the provider {provider!r}" if colon else f"no provider in {name!r}"
             raise ConfigurationError(f"PARLOUR_MODEL names {what}. Use {POSSIBLE}.")
@@ -121,12 +121,12 @@ def _local(path: str, data_dir: Path) -> Model:
     return build(path, data_dir=data_dir)
 
 
-def _langchain(model: str) -> Model:
+def _langchain(model: str, limits: WireLimits | None) -> Model:
     build = cast(
-        "Callable[[str], Model]",
+        "Callable[..., Model]",
         _of_extra("parlour.models.langchain", "build_langchain", extra="providers"),
     )
-    return build(model)
+    return build(model, limits=limits)
 
 
 def _of_extra(module: str, attribute: str, *, extra: str) -> object:
