@@ -28,13 +28,13 @@ from langchain_core.messages.ai import UsageMetadata, add_usage
 from parlour.domain import ToolSpec, Usage
 from parlour.errors import ConfigurationError
 from parlour.models import failures
+from parlour.models.bounds import WireLimits
 from parlour.models.failures import ModelFailure
 from parlour.models.finish import finish_reason
 from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
 from parlour.models.refusals import refused
 from parlour.models.toolcalls import ToolCallPieces
 from parlour.models.usage import usage_of
-from parlour.models.wire import WireLimits
 
 # The bound of a reply has three names; the first that a model knows is set.
 _BOUNDS = ("max_tokens", "max_output_tokens", "num_predict")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal, cast
 
 from parlour.errors import ConfigurationError
+from parlour.models.bounds import WireLimits
 from parlour.models.port import Model
-from parlour.models.wire import WireLimits
 
 OPENAI_DEFAULT = "gpt-5.1"
 ANTHROPIC_DEFAULT = "claude-sonnet-4-5"

@@ -13,6 +13,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from pydantic import Field
 
 from parlour.domain import ToolSpec, Usage
+from parlour.models.bounds import WireLimits
 from parlour.models.failures import (
     CutOff,
     IdleTimeout,
@@ -23,7 +24,6 @@ from parlour.models.failures import (
 )
 from parlour.models.langchain import LangChainModel
 from parlour.models.port import ModelRequest
-from parlour.models.wire import WireLimits
 
 CHUNKS = [
     AIMessageChunk(content="", additional_kwargs={"reasoning_content": "Let me "}),

@@ -11,6 +11,7 @@ import pytest_asyncio
 from tests.upstream import Reply, Upstream
 from yarl import URL
 
+from parlour.models.bounds import WireLimits
 from parlour.models.failures import (
     ConnectTimeout,
     FirstByteTimeout,
@@ -21,7 +22,7 @@ from parlour.models.failures import (
 )
 from parlour.models.openai import OpenAIModel
 from parlour.models.port import ModelRequest
-from parlour.models.wire import DONE, FINISHED, OPEN, Wire, WireLimits
+from parlour.models.wire import DONE, FINISHED, OPEN, Wire
 
 HEADERS = {"Content-Type": "application/json"}
 
