@@ -269,7 +269,8 @@ async def test_cancelling_stops_the_provider_at_once(stage: Stage) -> None:
         assert stage.upstream.streaming == 1
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await task
+        async with asyncio.timeout(2):
+            await task
     await stage.hears_the_end()
     if stage.kind != "scripted":
         assert stage.upstream.aborted == 1

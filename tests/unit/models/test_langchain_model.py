@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -67,6 +68,7 @@ class Chat(BaseChatModel):
     chunks: list[Any] = CHUNKS
     ending: Any = None
     hang: bool = False
+    deaf: int = 0  # cancellations that are ignored first
     max_tokens: int | None = None
     temperature: float | None = None
     seen: list[Any] = Field(default_factory=list)
@@ -88,6 +90,9 @@ class Chat(BaseChatModel):
         try:
             for chunk in self.chunks:
                 yield ChatGenerationChunk(message=chunk)
+            for _ in range(self.deaf):
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.Event().wait()
             if self.hang:
                 await asyncio.Event().wait()
             if self.ending is not None:
@@ -194,8 +199,9 @@ async def test_silence_is_bounded_and_closes_the_stream() -> None:
     assert chat.seen[-1] == "closed"
 
 
-async def test_cancelling_closes_the_stream() -> None:
-    chat = Chat(chunks=CHUNKS[:4], hang=True, seen=[])
+@pytest.mark.parametrize("deaf", [0, 3])
+async def test_cancelling_closes_the_stream_even_of_a_provider_that_ignores_it(deaf: int) -> None:
+    chat = Chat(chunks=CHUNKS[:4], hang=True, deaf=deaf, seen=[])
     sink = Sink()
     task = asyncio.create_task(LangChainModel(chat, name="x").stream(ask(), sink))
     await sink.spoke.wait()
