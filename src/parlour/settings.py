@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -106,6 +106,10 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         Path(".parlour"), description="Where the own database, model weights and logs live."
     )
+    cache_dir: Path = Field(
+        Path("~/.cache/parlour"),
+        description="Where downloaded model weights lie; several data directories share them.",
+    )
     secret: SecretStr | None = Field(
         None,
         description="Key (32 characters or more) of the host's HS256 tokens. Without it Parlour "
@@ -118,6 +122,11 @@ class Settings(BaseSettings):
         "`local:` (the embedded model), `local:/path/to/model.gguf`, `scripted:` or "
         "`scripted:/path/to/script.json`, `langchain:provider:name`. Empty = the first of: "
         "OPENAI_API_KEY, ANTHROPIC_API_KEY, the embedded model, the scripted guide.",
+    )
+    local_model: Literal["", "1.5b", "0.5b", "135m"] = Field(
+        "",
+        description="Which embedded model `local:` means: `1.5b`, `0.5b` or `135m`. Empty = `1.5b` "
+        "where 4 GB of memory are available, else `135m`.",
     )
     openai_api_key: SecretStr | None = Field(
         None, validation_alias="OPENAI_API_KEY", description="Key of the OpenAI-compatible API."
@@ -152,8 +161,8 @@ class Settings(BaseSettings):
     system_prompt: str = Field(
         "", description="Your own words to the model, after Parlour's: who it is, what it is for."
     )
-    limits: LimitSettings = Field(default_factory=LimitSettings)  # pyright: ignore[reportArgumentType]
-    models: ModelSettings = Field(default_factory=ModelSettings)  # pyright: ignore[reportArgumentType]
+    limits: LimitSettings = Field(default_factory=lambda: LimitSettings.model_validate({}))
+    models: ModelSettings = Field(default_factory=lambda: ModelSettings.model_validate({}))
     mcp: dict[str, McpServer] = Field(
         default_factory=dict[str, McpServer],
         description="MCP servers by name; see the section below.",

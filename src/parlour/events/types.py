@@ -19,7 +19,7 @@ class _Event(msgspec.Struct, tag_field="type", frozen=True, omit_defaults=True, 
     """Common options of all events; absent fields are left out, never null."""
 
 
-class Plan(_Event, tag="plan"):
+class Plan(_Event, frozen=True, tag="plan"):
     """The turn is accepted and stored; always the first event."""
 
     turn_id: str
@@ -30,19 +30,19 @@ class Plan(_Event, tag="plan"):
     disclosure: str
 
 
-class Token(_Event, tag="token"):
+class Token(_Event, frozen=True, tag="token"):
     """Text of the answer, as it comes from the model. May be any length above zero."""
 
     text: str
 
 
-class Reasoning(_Event, tag="reasoning"):
+class Reasoning(_Event, frozen=True, tag="reasoning"):
     """Thinking text; never part of the answer."""
 
     text: str
 
 
-class ToolCall(_Event, tag="tool_call"):
+class ToolCall(_Event, frozen=True, tag="tool_call"):
     """The model asks for a tool. `title` is what people read, in the present tense."""
 
     call_id: str
@@ -51,7 +51,7 @@ class ToolCall(_Event, tag="tool_call"):
     arguments: Any
 
 
-class ToolResult(_Event, tag="tool_result"):
+class ToolResult(_Event, frozen=True, tag="tool_result"):
     """The normalised outcome of a tool call: `text` for the model, `widget` for people."""
 
     call_id: str
@@ -62,14 +62,14 @@ class ToolResult(_Event, tag="tool_result"):
     elapsed_ms: int = 0
 
 
-class RoundEnd(_Event, tag="round_end"):
+class RoundEnd(_Event, frozen=True, tag="round_end"):
     """A model call and its tools are over. `reasoning` rounds led to tools, `answer` rounds end."""
 
     round: int
     kind: Literal["reasoning", "answer"]
 
 
-class UsageReport(_Event, tag="usage"):
+class UsageReport(_Event, frozen=True, tag="usage"):
     """Tokens of the whole turn so far, in disjoint buckets; the last one of a turn is final."""
 
     input: int = 0
@@ -90,7 +90,7 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     reference: str = ""
 
 
-class Finalize(_Event, tag="finalize"):
+class Finalize(_Event, frozen=True, tag="finalize"):
     """The one terminal event of every turn; always the last event."""
 
     status: Literal["done", "stopped", "waiting", "failed"]
@@ -100,13 +100,13 @@ class Finalize(_Event, tag="finalize"):
     elapsed_ms: int = 0
 
 
-class Status(_Event, tag="status"):
+class Status(_Event, frozen=True, tag="status"):
     """Still working, in words for people. Transient: not kept with the message."""
 
     text: str
 
 
-class Progress(_Event, tag="progress"):
+class Progress(_Event, frozen=True, tag="progress"):
     """How far a tool or job is. `total` is 0 when unknown. Transient."""
 
     call_id: str
@@ -115,7 +115,7 @@ class Progress(_Event, tag="progress"):
     text: str = ""
 
 
-class Approval(_Event, tag="approval"):
+class Approval(_Event, frozen=True, tag="approval"):
     """A tool call waits for a person's decision."""
 
     approval_id: str
@@ -128,7 +128,7 @@ class Approval(_Event, tag="approval"):
     expires_at: str = ""  # RFC 3339
 
 
-class Source(_Event, tag="source"):
+class Source(_Event, frozen=True, tag="source"):
     """A citation or a grounded link."""
 
     source_id: str
@@ -138,21 +138,21 @@ class Source(_Event, tag="source"):
     page: int | None = None
 
 
-class Replace(_Event, tag="replace"):
+class Replace(_Event, frozen=True, tag="replace"):
     """Text already shown is withdrawn; `text` stands in its place."""
 
     text: str
     reason: str
 
 
-class Restart(_Event, tag="restart"):
+class Restart(_Event, frozen=True, tag="restart"):
     """The current round starts over: drop the text and calls it has shown so far."""
 
     round: int
     reason: str
 
 
-class Notice(_Event, tag="notice"):
+class Notice(_Event, frozen=True, tag="notice"):
     """Something people should know beside the answer: `kind` is a stable word."""
 
     kind: str

@@ -33,6 +33,7 @@ USAGE_WAIT_S = 5.0
 CLOSE_WAIT_S = 0.1
 
 ERROR_BYTES_MAX = 65_536  # of an error body; the rest is not read
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 KEEP_ALIVE_S = 20.0  # below the 60 s and more after which servers and balancers close idle lines
 
 Feed = Callable[[bytes], int]
@@ -100,7 +101,8 @@ class Wire:
         host = url.host or ""
         if host not in self._proxies:
             proxy = urllib.request.getproxies().get(url.scheme)
-            bypass = urllib.request.proxy_bypass(host)
+            # A model server on this machine is not behind a proxy, whatever NO_PROXY forgets.
+            bypass = host in _LOOPBACK or urllib.request.proxy_bypass(host)
             self._proxies[host] = URL(proxy) if proxy and not bypass else None
         return self._proxies[host]
 

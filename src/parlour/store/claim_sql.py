@@ -1,0 +1,102 @@
+"""The statement that claims a turn, in its three forms.
+
+`thread` locks the row, moves the head and knows the old one. `place` says after which message
+the question stands (submit, edit), or which question is answered again. Everything else hangs on
+`turn`, which stays empty when a key or the running turn of the thread stands in the way. One row
+comes back for each message of the history, oldest first, or one without a message.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, LiteralString
+
+Trigger = Literal["submit", "edit", "regenerate"]
+
+_SUBMIT: LiteralString = """
+w AS (INSERT INTO workspaces (id) VALUES (%(workspace)s) ON CONFLICT DO NOTHING),
+u AS (INSERT INTO users (workspace, id) VALUES (%(workspace)s, %(user)s) ON CONFLICT DO NOTHING),
+thread AS (
+  INSERT INTO threads AS t (id, workspace, user_id, title, head, hidden)
+  VALUES (%(thread)s, %(workspace)s, %(user)s, %(title)s, %(answer)s, %(hidden)s)
+  ON CONFLICT (id) DO UPDATE SET previous_head = t.head, head = excluded.head, updated_at = now(),
+    title = CASE WHEN t.title = '' THEN excluded.title ELSE t.title END
+  WHERE t.workspace = excluded.workspace AND t.user_id = excluded.user_id
+  RETURNING previous_head),
+place AS (SELECT previous_head AS parent, %(question)s::text AS question, true AS found FROM thread)
+"""
+
+_EXISTING: LiteralString = """
+thread AS (
+  UPDATE threads SET previous_head = head, head = %(answer)s, updated_at = now()
+  WHERE id = %(thread)s AND workspace = %(workspace)s AND user_id = %(user)s
+  RETURNING id),
+"""
+
+_EDIT: LiteralString = """
+place AS (
+  SELECT m.parent, %(question)s::text AS question, m.id IS NOT NULL AS found FROM thread
+  LEFT JOIN messages m ON m.thread = thread.id AND m.id = %(target)s AND m.role = 'user')
+"""
+
+_REGENERATE: LiteralString = """
+place AS (
+  SELECT CASE WHEN m.role = 'user' THEN m.id ELSE m.parent END AS question,
+    NULL::text AS parent, m.id IS NOT NULL AS found FROM thread
+  LEFT JOIN messages m ON m.thread = thread.id AND m.id = %(target)s)
+"""
+
+_TURN: LiteralString = """,
+turn AS (
+  INSERT INTO turns (id, thread, user_message, assistant_message, client_key, body_hash, trigger,
+    model, owner, lease_until)
+  SELECT %(turn)s, %(thread)s, question, %(answer)s, %(key)s, %(hash)s, %(trigger)s,
+    %(model)s, %(owner)s, now() + %(lease)s * interval '1 second' FROM place WHERE found
+  ON CONFLICT DO NOTHING RETURNING fence)
+"""
+
+_QUESTION: LiteralString = """,
+question AS (
+  INSERT INTO messages (thread, id, parent, role, status, turn, parts)
+  SELECT %(thread)s, question, parent, 'user', 'done', %(turn)s, %(parts)s::json FROM place, turn
+  ON CONFLICT DO NOTHING RETURNING created_at)
+"""
+
+_ANSWER: LiteralString = """,
+answer AS (
+  INSERT INTO messages (thread, id, parent, role, status, turn, parts, metadata)
+  SELECT %(thread)s, %(answer)s, place.question, 'assistant', 'running', %(turn)s, '[]',
+    json_build_object('model', %(model)s::text)
+  FROM place, turn {question})
+"""
+
+_BRANCH: LiteralString = """,
+branch AS (
+  SELECT m.id, m.parent, m.role, m.parts, m.status, m.turn, m.created_at, 1 AS depth
+  FROM place JOIN messages m ON m.thread = %(thread)s AND m.id = {start}
+  UNION ALL
+  SELECT m.id, m.parent, m.role, m.parts, m.status, m.turn, m.created_at, b.depth + 1
+  FROM branch b JOIN messages m ON m.thread = %(thread)s AND m.id = b.parent
+  WHERE b.depth < %(window)s)
+SELECT place.found, turn.fence, {asked_at}, place.question, place.parent,
+  b.id, b.parent, b.role, b.parts::text, b.status, b.turn, b.created_at
+FROM place LEFT JOIN turn ON true {question} LEFT JOIN branch b ON true
+ORDER BY b.depth DESC
+"""
+
+
+def _statement(*places: LiteralString, asks: bool) -> LiteralString:
+    answer = _ANSWER.replace("{question}", ", question" if asks else "")
+    branch = (
+        _BRANCH.replace("{start}", "place.parent" if asks else "place.question")
+        .replace("{asked_at}", "question.created_at" if asks else "NULL::timestamptz")
+        .replace("{question}", "LEFT JOIN question ON true" if asks else "")
+    )
+    steps = (*places, _TURN, _QUESTION if asks else "", answer, branch)
+    return "WITH RECURSIVE " + "".join(steps)
+
+
+CLAIM: dict[Trigger, LiteralString] = {
+    "submit": _statement(_SUBMIT, asks=True),
+    "edit": _statement(_EXISTING, _EDIT, asks=True),
+    "regenerate": _statement(_EXISTING, _REGENERATE, asks=False),
+}

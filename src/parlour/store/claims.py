@@ -1,0 +1,243 @@
+"""Claiming a turn: the question is saved and the right to answer is taken, in one statement.
+
+The database decides, so any number of processes may claim at once. The row of the thread is the
+lock: who comes second waits for the first one's commit, and then finds the turn by its key (it was
+the same request) or finds the thread busy. If the first one abandons, the second one wins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import psycopg
+
+from parlour.domain import (
+    Message,
+    MessageId,
+    Part,
+    Principal,
+    Role,
+    TextPart,
+    ThreadId,
+    TurnId,
+    TurnStatus,
+)
+from parlour.errors import KeyReused, MessageNotFound, ThreadNotFound, TurnInProgress
+from parlour.store.claim_sql import CLAIM, Trigger
+from parlour.store.database import OPERATION_S, Connection, Database, Row
+from parlour.store.outage import outages
+
+ATTEMPTS = 5  # a claim begins again when what it waited for has made its view old
+TITLE_CHARS = 60
+BUSY = "This conversation is answering another message. Wait for it, or stop it."
+
+_parts = msgspec.json.Decoder(tuple[Part, ...])
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class NewTurn:
+    """A wish to answer.
+
+    `user_message` is the id of the new user message (the client's id, when it sent one); None for
+    `regenerate`. `target` is the user message that an edit replaces, or the user or assistant
+    message to answer again; None for `submit`, which appends after the thread's head.
+    `client_id` is the key under which the same request may come again, with the same `body_hash`.
+    `lease_s` is how long the turn stays ours without a heartbeat, in seconds.
+    """
+
+    principal: Principal
+    thread: ThreadId
+    turn: TurnId
+    assistant_message: MessageId
+    body_hash: bytes
+    model: str
+    owner: str
+    user_message: MessageId | None = None
+    client_id: str | None = None
+    parts: tuple[Part, ...] = ()
+    target: MessageId | None = None
+    trigger: Trigger = "submit"
+    lease_s: float = 15.0
+    hidden: bool = False  # a new thread is left out of lists
+
+
+@dataclass(slots=True)
+class Claim:
+    """A turn that is ours once `commit` returns, or one that exists already (`joined`).
+
+    Holds a connection until `commit` or `abandon`; call one of them within moments, never across
+    a model call. `history` is oldest first and ends in the user message.
+    """
+
+    turn: TurnId
+    assistant_message: MessageId
+    joined: TurnId | None = None
+    fence: int = 0
+    user_message: MessageId | None = None
+    parent: MessageId | None = None  # of the user message
+    history: list[Message] = field(default_factory=list[Message])
+    held: tuple[Database, Connection] | None = field(default=None, repr=False)
+
+    async def commit(self) -> None:
+        """Make it so; after this it is on the disk. Raises `StoreUnavailable`.
+
+        When the connection breaks right here, nobody knows: the same request sent again will tell.
+        """
+        held, self.held = self.held, None
+        if held is None:
+            return
+        database, connection = held
+        with outages():
+            try:
+                async with asyncio.timeout(OPERATION_S):
+                    await connection.commit()
+            finally:
+                await database.agent.putconn(connection)
+
+    async def abandon(self) -> None:
+        """As if it had never been asked. Does nothing after `commit`."""
+        held, self.held = self.held, None
+        if held is not None:
+            await _give_back(*held)
+
+
+async def claim_turn(database: Database, new: NewTurn, *, window: int) -> Claim:
+    """Claim a turn; see `Turns.claim`."""
+    for _ in range(ATTEMPTS):
+        connection = await database.acquire()
+        claim: Claim | None = None
+        try:
+            with outages():
+                async with asyncio.timeout(OPERATION_S):
+                    claim = await _attempt(connection, new, window)
+            if claim is not None:
+                if claim.joined is None:
+                    claim.held = (database, connection)
+                return claim
+        finally:
+            if claim is None or claim.held is None:
+                await _give_back(database, connection)
+    raise TurnInProgress(BUSY)
+
+
+async def _attempt(connection: Connection, new: NewTurn, window: int) -> Claim | None:
+    """One try; None when it has to begin again."""
+    async with connection.pipeline():  # one round trip
+        await connection.execute("BEGIN")
+        cursor = await connection.execute(CLAIM[new.trigger], _values(new, window))
+    rows = await cursor.fetchall()
+    if not rows:
+        raise ThreadNotFound("There is no such conversation.")
+    found, fence, asked_at = rows[0][:3]
+    if not found:
+        raise MessageNotFound("There is no such message in this conversation.")
+    if fence is None:  # a key or a running turn stands in the way
+        return await _find(connection, new)
+    if new.user_message is not None and asked_at is None:
+        raise KeyReused("This message id is taken by another message of the conversation.")
+    return _claim(new, rows, window)
+
+
+def _claim(new: NewTurn, rows: list[Row], window: int) -> Claim | None:
+    """The claim that the statement made; None when it saw a state from before what it waited for:
+    the branch lacks its last message, or has an answer that ended meanwhile."""
+    _, fence, asked_at, question, parent = rows[0][:5]
+    history = [_message(new.thread, row[5:]) for row in rows if row[5] is not None]
+    last = parent if new.user_message is not None else question
+    if last is not None and (not history or history[-1].id != last):
+        return None
+    if any(message.status is TurnStatus.RUNNING for message in history):
+        return None
+    if new.user_message is not None:
+        history.append(
+            Message(
+                new.user_message, new.thread, parent, Role.USER, new.parts, asked_at, turn=new.turn
+            )
+        )
+    return Claim(
+        turn=new.turn,
+        assistant_message=new.assistant_message,
+        fence=fence,
+        user_message=question,
+        parent=history[-1].parent,
+        history=history[-window:],
+    )
+
+
+def _message(thread: ThreadId, row: Row) -> Message:
+    identity, parent, role, parts, status, turn, created_at = row
+    created: datetime = created_at
+    return Message(
+        identity,
+        thread,
+        parent,
+        Role(role),
+        _parts.decode(parts),
+        created,
+        TurnStatus(status),
+        turn,
+    )
+
+
+async def _find(connection: Connection, new: NewTurn) -> Claim | None:
+    """The turn that the same request made before; None when what stood in the way is gone."""
+    cursor = await connection.execute(
+        "SELECT id, body_hash, user_message, assistant_message, client_key = %(key)s FROM turns"
+        " WHERE thread = %(thread)s AND (client_key = %(key)s OR status = 'running')"
+        " ORDER BY 5 DESC NULLS LAST",
+        {"thread": new.thread, "key": new.client_id},
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    turn, body_hash, question, answer, same = row
+    if not same:
+        raise TurnInProgress(BUSY)
+    if bytes(body_hash) != new.body_hash:
+        raise KeyReused("This message id was used for a message with other content.")
+    return Claim(turn, answer, joined=turn, user_message=question)
+
+
+async def _give_back(database: Database, connection: Connection) -> None:
+    with suppress(psycopg.Error):  # a broken connection has rolled back, and the pool drops it
+        await connection.rollback()
+    await database.agent.putconn(connection)
+
+
+def _values(new: NewTurn, window: int) -> dict[str, Any]:
+    return {
+        "workspace": new.principal.workspace,
+        "user": new.principal.user,
+        "thread": new.thread,
+        "turn": new.turn,
+        "question": new.user_message,
+        "answer": new.assistant_message,
+        "key": new.client_id,
+        "hash": new.body_hash,
+        "parts": _encode(new.parts).decode(),
+        "target": new.target,
+        "trigger": new.trigger,
+        "hidden": new.hidden,
+        "model": new.model,
+        "owner": new.owner,
+        "lease": new.lease_s,
+        "title": _title(new.parts) if new.trigger == "submit" else "",
+        # The new user message is one of the window. One older message is always read, to see that
+        # the view is not old.
+        "window": max(1, window - (new.user_message is not None)),
+    }
+
+
+def _title(parts: tuple[Part, ...]) -> str:
+    """The first words of the first text, on one line."""
+    text = next((part.text for part in parts if isinstance(part, TextPart)), "")
+    words = " ".join(text[: TITLE_CHARS * 20].replace("\0", "").split())
+    if len(words) <= TITLE_CHARS:
+        return words
+    return words[:TITLE_CHARS].rsplit(" ", 1)[0] + "…"

@@ -1,0 +1,177 @@
+"""The two pools. A burst of turns must not keep people from signing in, so each has its own.
+
+`rest` is a SQLAlchemy engine for lists and settings, `agent` a plain psycopg pool for the hot path
+of turns. Both heal by themselves when the database returns: a connection that died in the pool is
+found by a look at its socket (2 microseconds, no round trip) before it is handed out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy import event
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.ext.asyncio import AsyncConnection as RestConnection
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from parlour.store.outage import outages
+
+Row = tuple[Any, ...]
+Connection = AsyncConnection[Row]
+
+WAIT_S = 1.5  # for a connection; people are told within 2 s that storage is down
+CONNECT_S = 2
+OPERATION_S = 8  # one borrowed connection; catches a server that neither answers nor hangs up
+RECONNECT_S = 2  # the pool tries at 0, 1 and 2 s, then again when somebody asks
+WAITING_MAX = 2_000
+
+# For every connection, unless a pooler stands between, which has sessions of its own.
+SESSION = (
+    "-c statement_timeout=5s -c lock_timeout=4s "
+    # A process that hangs between claim and commit keeps its thread locked for so long.
+    "-c idle_in_transaction_session_timeout=15s "
+    # The claim is one large statement; planning it each time costs more than running it.
+    "-c plan_cache_mode=force_generic_plan"
+)
+
+
+class Database:
+    """Connections to one Postgres. Every way it can fail to answer is a `StoreUnavailable`."""
+
+    def __init__(self, rest: AsyncEngine, agent: AsyncConnectionPool[Connection]) -> None:
+        self.rest = rest
+        self.agent = agent
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        rest_pool: int = 8,
+        agent_pool: int = 16,
+        prepare_threshold: int | None = 2,
+    ) -> Database:
+        """Pools for the database at `url` (postgresql://…), which need not answer yet.
+
+        `rest_pool` and `agent_pool` are the most connections of each. `prepare_threshold` is after
+        how many runs a statement is prepared; None behind a pooler that shares connections between
+        clients (pgbouncer).
+        """
+        arguments = _arguments(url, prepare_threshold)
+
+        async def connect() -> Connection:
+            return await AsyncConnection[Row].connect(url, **arguments)
+
+        rest = create_async_engine(
+            "postgresql+psycopg://",
+            async_creator=connect,
+            isolation_level="AUTOCOMMIT",
+            pool_size=rest_pool,
+            max_overflow=0,
+            pool_timeout=WAIT_S,
+        )
+        event.listen(rest.sync_engine, "checkout", _refuse_dead)
+        agent = AsyncConnectionPool[Connection](
+            url,
+            kwargs={**arguments, "autocommit": True},
+            min_size=min(2, agent_pool),
+            max_size=agent_pool,
+            timeout=WAIT_S,
+            max_waiting=WAITING_MAX,
+            reconnect_timeout=RECONNECT_S,
+            name="agent",
+            open=False,
+        )
+        await agent.open(wait=False)
+        return cls(rest, agent)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.agent.close()
+        await self.rest.dispose()
+
+    async def ping(self) -> None:
+        """Return when the database answers. Raises `StoreUnavailable`."""
+        await self.fetch("SELECT 1")
+
+    async def acquire(self) -> Connection:
+        """A live connection from `agent`, in autocommit; give it back with `agent.putconn`."""
+        deadline = time.monotonic() + WAIT_S
+        with outages():
+            while True:
+                connection = await self.agent.getconn(max(0.0, deadline - time.monotonic()))
+                if _lives(connection):
+                    return connection
+                await connection.close()
+                await self.agent.putconn(connection)  # which makes a new one
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[Connection]:
+        """Borrow a connection from `agent`, in autocommit, for at most 8 s."""
+        with outages():
+            async with asyncio.timeout(OPERATION_S):
+                connection = await self.acquire()
+                try:
+                    yield connection
+                finally:
+                    await self.agent.putconn(connection)
+
+    async def fetch(
+        self, statement: LiteralString, values: Mapping[str, Any] | None = None
+    ) -> list[Row]:
+        """Run one statement on `agent` and return all its rows."""
+        async with self.connection() as connection:
+            cursor = await connection.execute(statement, values)
+            return await cursor.fetchall()
+
+    @asynccontextmanager
+    async def rest_connection(self) -> AsyncGenerator[RestConnection]:
+        """Borrow a connection from `rest`, in autocommit, for at most 8 s."""
+        with outages():
+            async with asyncio.timeout(OPERATION_S), self.rest.connect() as connection:
+                yield connection
+
+
+def _arguments(url: str, prepare_threshold: int | None) -> dict[str, Any]:
+    given = conninfo_to_dict(url)
+    ours: dict[str, Any] = {
+        "prepare_threshold": prepare_threshold,
+        # A host that is unplugged does not say so.
+        "tcp_user_timeout": given.get("tcp_user_timeout", 5_000),
+        "keepalives_idle": given.get("keepalives_idle", 10),
+        "connect_timeout": given.get("connect_timeout", CONNECT_S),
+        "application_name": given.get("application_name", "parlour"),
+    }
+    if prepare_threshold is not None:
+        ours["options"] = f"{SESSION} {given.get('options') or ''}"
+    return ours
+
+
+def _lives(connection: Connection) -> bool:
+    """Whether the server has not hung up: an idle socket that can be read holds its farewell."""
+    if connection.closed:
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if not poll.poll(0):
+        return True
+    try:
+        connection.pgconn.consume_input()
+        return not poll.poll(0)
+    except psycopg.OperationalError:
+        return False
+
+
+def _refuse_dead(adapted: Any, _record: object, _proxy: object) -> None:
+    # SQLAlchemy's event gives its own wrapper, whose type is not public.
+    if not _lives(adapted.driver_connection):
+        raise InvalidatePoolError("The server has hung up.")

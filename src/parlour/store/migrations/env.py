@@ -1,0 +1,14 @@
+"""Alembic's entry: runs the steps on the connection that store/migrate.py opened."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from parlour.store.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    transaction_per_migration=False,
+)
+context.run_migrations()

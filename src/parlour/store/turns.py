@@ -1,0 +1,399 @@
+"""The hot path of turns: claim, finish, heartbeat, stop, and what recovery needs.
+
+Hand-written SQL on the `agent` pool, one statement a step. The database is the judge of who owns a
+turn and of time: leases run by its clock, and a write with an old fence changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, LiteralString
+
+import msgspec
+
+from parlour.domain import (
+    ErrorPart,
+    MessageId,
+    Part,
+    Principal,
+    ThreadId,
+    ToolPart,
+    TurnId,
+    TurnStatus,
+    Usage,
+)
+from parlour.errors import TurnNotFound
+from parlour.store.claim_sql import Trigger
+from parlour.store.claims import Claim, NewTurn, claim_turn
+from parlour.store.database import Database, Row
+
+__all__ = ["Claim", "LostTurn", "NewTurn", "Renewal", "Trigger", "Turn", "Turns"]
+
+REAP_MAX = 100  # lost turns closed at a time; the next round takes the next
+LOST = ErrorPart(
+    code="turn_lost",
+    message="The answer was cut off because the server stopped. You can try again.",
+    retryable=True,
+)
+
+_encode = msgspec.json.Encoder().encode
+_parts = msgspec.json.Decoder(tuple[Part, ...])
+_error = msgspec.json.Decoder(ErrorPart)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What the store knows of a turn. Times in milliseconds since the turn began."""
+
+    id: TurnId
+    thread: ThreadId
+    user_message: MessageId
+    assistant_message: MessageId
+    trigger: str
+    status: TurnStatus
+    finish_reason: str | None
+    error: ErrorPart | None
+    model: str
+    served_by: str | None
+    owner: str
+    fence: int
+    stop_requested: bool
+    first_token_ms: int | None
+    elapsed_ms: int | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What a heartbeat found: turns to stop, and turns that are no longer running as ours."""
+
+    stop: frozenset[TurnId]
+    lost: frozenset[TurnId]
+
+
+@dataclass(frozen=True, slots=True)
+class LostTurn:
+    """A turn that was closed because its owner was silent. `parts` is what people now see."""
+
+    id: TurnId
+    thread: ThreadId
+    workspace: str
+    user: str
+    owner: str
+    assistant_message: MessageId
+    parts: tuple[Part, ...]
+
+
+class Turns:
+    """All queries about turns. Every method raises `StoreUnavailable` when there is no database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def claim(self, new: NewTurn, *, window: int) -> Claim:
+        """Save the user's message and take the turn; it counts once `Claim.commit` returns.
+
+        The history holds the last `window` (1 or more) messages of the branch. A request that came
+        before gives a claim with `joined`. Raises `KeyReused` (same key, other body),
+        `TurnInProgress`, `ThreadNotFound` (somebody else's; or `edit` and `regenerate` of none),
+        `MessageNotFound` (no such target).
+        """
+        return await claim_turn(self._database, new, window=window)
+
+    async def finish(
+        self,
+        turn: TurnId,
+        *,
+        fence: int,
+        status: TurnStatus,
+        finish_reason: str,
+        parts: tuple[Part, ...],
+        error: ErrorPart | None,
+        usage: Usage,
+        model: str,
+        events: bytes,
+        first_token_ms: int | None,
+        elapsed_ms: int,
+        served_by: str | None,
+    ) -> bool:
+        """End a turn: its state, message, events, usage and tool calls, all or nothing.
+
+        False when the turn is not running or has another fence; then nothing is written. The tool
+        calls are those of `parts`. Usage of zero is not written.
+        """
+        calls = [part for part in parts if isinstance(part, ToolPart)]
+        metadata: dict[str, Any] = {
+            "model": served_by or model,
+            "finish_reason": finish_reason,
+            "elapsed_ms": elapsed_ms,
+        }
+        if usage.total:
+            metadata["usage"] = usage
+        rows = await self._database.fetch(
+            _FINISH_WITH_CALLS if calls else _FINISH,
+            {
+                "turn": turn,
+                "fence": fence,
+                "status": status,
+                "finish_reason": finish_reason,
+                "parts": _encode(parts).decode(),
+                "error": None if error is None else _encode(error).decode(),
+                "metadata": _encode(metadata).decode(),
+                "events": events,
+                "first_token_ms": first_token_ms,
+                "elapsed_ms": elapsed_ms,
+                "served_by": served_by,
+                "spent": usage.total > 0,
+                "input": usage.input,
+                "cache_read": usage.cache_read,
+                "cache_write": usage.cache_write,
+                "output": usage.output,
+                "reasoning": usage.reasoning,
+                "estimated": usage.estimated,
+                "call_ids": [call.call_id for call in calls],
+                "names": [call.name for call in calls],
+                "rounds": [call.round for call in calls],
+                "statuses": [call.status for call in calls],
+                "call_ms": [call.elapsed_ms for call in calls],
+            },
+        )
+        return bool(rows)
+
+    async def renew(
+        self, owner: str, partials: Mapping[TurnId, bytes | None], lease_s: float
+    ) -> Renewal:
+        """Keep all turns of this process for `lease_s` more seconds, in one statement.
+
+        `partials` has every running turn of `owner` with its parts so far as a JSON array, or None
+        when nothing was said since the last time. A turn that ends meanwhile may be called lost;
+        its owner knows better.
+        """
+        if not partials:
+            return Renewal(frozenset(), frozenset())
+        rows = await self._database.fetch(
+            _RENEW,
+            {
+                "owner": owner,
+                "turns": list(partials),
+                "partials": [None if p is None else p.decode() for p in partials.values()],
+                "lease": lease_s,
+            },
+        )
+        return Renewal(
+            frozenset(TurnId(turn) for turn, stop in rows if stop),
+            frozenset(partials) - {turn for turn, _ in rows},
+        )
+
+    async def request_stop(self, principal: Principal, thread: ThreadId, turn: TurnId) -> bool:
+        """Ask whoever owns the turn to stop it; it learns at its next heartbeat at the latest.
+
+        False when it has ended already. Raises `TurnNotFound`.
+        """
+        rows = await self._database.fetch(_STOP, {**_scope(principal, thread), "turn": turn})
+        if not rows:
+            raise TurnNotFound("There is no such turn in this conversation.")
+        return bool(rows[0][0])
+
+    async def reap(self) -> list[LostTurn]:
+        """Close turns whose owner has been silent for longer than its lease: failed, `turn_lost`.
+
+        What the owner had said at its last heartbeat stays, with the error after it. Any number of
+        processes may reap at once; each lost turn is returned by one of them.
+        """
+        async with self._database.connection() as connection, connection.transaction():
+            cursor = await connection.execute(_SILENT, {"most": REAP_MAX})
+            silent = await cursor.fetchall()
+            lost = [_lost(row) for row in silent]
+            if lost:
+                await connection.execute(
+                    _CLOSE,
+                    {
+                        "turns": [turn.id for turn in lost],
+                        "parts": [_encode(turn.parts).decode() for turn in lost],
+                        "error": _encode(LOST).decode(),
+                    },
+                )
+        return lost
+
+    async def get(self, principal: Principal, thread: ThreadId, turn: TurnId) -> Turn:
+        """One turn. Raises `TurnNotFound`, also when it is somebody else's."""
+        rows = await self._database.fetch(
+            _TURN + " AND turns.id = %(turn)s", {**_scope(principal, thread), "turn": turn}
+        )
+        if not rows:
+            raise TurnNotFound("There is no such turn in this conversation.")
+        return _turn(rows[0])
+
+    async def running(self, principal: Principal, thread: ThreadId) -> TurnId | None:
+        """The turn that is running in the thread, if any."""
+        rows = await self._database.fetch(
+            _TURN + " AND turns.status = 'running'", _scope(principal, thread)
+        )
+        return TurnId(rows[0][0]) if rows else None
+
+    async def latest(self, principal: Principal, thread: ThreadId) -> Turn | None:
+        """The newest turn of the thread, running or not."""
+        rows = await self._database.fetch(
+            _TURN + " ORDER BY turns.seq DESC LIMIT 1", _scope(principal, thread)
+        )
+        return _turn(rows[0]) if rows else None
+
+    async def events(self, principal: Principal, thread: ThreadId, turn: TurnId) -> bytes | None:
+        """The events that `finish` stored; None when there are none, or not for this user."""
+        rows = await self._database.fetch(_EVENTS, {**_scope(principal, thread), "turn": turn})
+        return bytes(rows[0][0]) if rows else None
+
+    async def parts(self, principal: Principal, thread: ThreadId, turn: TurnId) -> tuple[Part, ...]:
+        """What the turn's message holds. Raises `TurnNotFound`."""
+        rows = await self._database.fetch(_PARTS, {**_scope(principal, thread), "turn": turn})
+        if not rows:
+            raise TurnNotFound("There is no such turn in this conversation.")
+        return _parts.decode(rows[0][0])
+
+    async def save_checkpoint(self, turn: TurnId, fence: int, data: bytes) -> bool:
+        """Keep how far a running turn got. False when it is no longer ours."""
+        rows = await self._database.fetch(
+            _SAVE_CHECKPOINT, {"turn": turn, "fence": fence, "data": data}
+        )
+        return bool(rows)
+
+    async def load_checkpoint(self, turn: TurnId) -> bytes | None:
+        """What `save_checkpoint` kept last; None when the turn has ended."""
+        rows = await self._database.fetch(
+            "SELECT data FROM checkpoints WHERE turn = %(turn)s", {"turn": turn}
+        )
+        return bytes(rows[0][0]) if rows else None
+
+
+def _scope(principal: Principal, thread: ThreadId) -> dict[str, Any]:
+    return {"workspace": principal.workspace, "user": principal.user, "thread": thread}
+
+
+def _turn(row: Row) -> Turn:
+    turn = Turn(*row)
+    error: str | None = row[7]
+    return replace(
+        turn,
+        status=TurnStatus(turn.status),
+        error=None if error is None else _error.decode(error),
+    )
+
+
+def _lost(row: Row) -> LostTurn:
+    turn, thread, workspace, user, owner, answer, partial = row
+    said = _parts.decode(partial) if partial else ()
+    # A tool call without an outcome: nobody knows whether it took effect, and we say so.
+    known = tuple(
+        msgspec.structs.replace(part, status="failed", text="The outcome is not known.")
+        if isinstance(part, ToolPart) and part.status == "running"
+        else part
+        for part in said
+    )
+    return LostTurn(turn, thread, workspace, user, owner, answer, (*known, LOST))
+
+
+_TURN: LiteralString = """
+SELECT turns.id, turns.thread, user_message, assistant_message, trigger, status, finish_reason,
+  error::text, model, served_by, turns.owner, fence, stop_requested, first_token_ms, elapsed_ms,
+  turns.created_at, finished_at
+FROM threads JOIN turns ON turns.thread = threads.id
+WHERE threads.id = %(thread)s AND threads.workspace = %(workspace)s AND threads.user_id = %(user)s
+"""
+
+_FINISH: LiteralString = """
+WITH ended AS (
+  UPDATE turns SET status = %(status)s, finish_reason = %(finish_reason)s, error = %(error)s::json,
+    first_token_ms = %(first_token_ms)s, elapsed_ms = %(elapsed_ms)s, served_by = %(served_by)s,
+    partial = NULL, finished_at = now()
+  WHERE id = %(turn)s AND status = 'running' AND fence = %(fence)s
+  RETURNING id, thread, assistant_message, model),
+m AS (
+  UPDATE messages SET parts = %(parts)s::json, status = %(status)s, metadata = %(metadata)s::json
+  FROM ended WHERE messages.thread = ended.thread AND messages.id = ended.assistant_message),
+e AS (INSERT INTO turn_events (turn, events) SELECT id, %(events)s FROM ended),
+u AS (
+  INSERT INTO usage (turn, workspace, user_id, model, served_by, input, cache_read, cache_write,
+    output, reasoning, estimated)
+  SELECT ended.id, t.workspace, t.user_id, ended.model, %(served_by)s, %(input)s, %(cache_read)s,
+    %(cache_write)s, %(output)s, %(reasoning)s, %(estimated)s
+  FROM ended JOIN threads t ON t.id = ended.thread WHERE %(spent)s),
+c AS (DELETE FROM checkpoints USING ended WHERE turn = ended.id)
+SELECT id FROM ended
+"""
+
+_FINISH_WITH_CALLS: LiteralString = _FINISH.replace(
+    "SELECT id FROM ended",
+    """, k AS (
+  INSERT INTO tool_calls (turn, position, call_id, name, round, status, elapsed_ms)
+  SELECT ended.id, call.position, call.id, call.name, call.round, call.status, call.elapsed_ms
+  FROM ended, unnest(%(call_ids)s::text[], %(names)s::text[], %(rounds)s::int[],
+    %(statuses)s::text[], %(call_ms)s::int[]) WITH ORDINALITY
+    AS call (id, name, round, status, elapsed_ms, position))
+SELECT id FROM ended""",
+)
+
+_RENEW: LiteralString = """
+UPDATE turns SET lease_until = now() + %(lease)s * interval '1 second',
+  partial = coalesce(mine.partial::json, turns.partial)
+FROM unnest(%(turns)s::text[], %(partials)s::text[]) AS mine (id, partial)
+WHERE turns.id = mine.id AND turns.owner = %(owner)s AND turns.status = 'running'
+RETURNING turns.id, turns.stop_requested
+"""
+
+_STOP: LiteralString = """
+WITH found AS (
+  SELECT turns.id FROM threads JOIN turns ON turns.thread = threads.id
+  WHERE threads.id = %(thread)s AND threads.workspace = %(workspace)s
+    AND threads.user_id = %(user)s AND turns.id = %(turn)s),
+asked AS (
+  UPDATE turns SET stop_requested = true FROM found
+  WHERE turns.id = found.id AND turns.status = 'running' RETURNING turns.id)
+SELECT asked.id IS NOT NULL FROM found LEFT JOIN asked USING (id)
+"""
+
+_SILENT: LiteralString = """
+SELECT turns.id, turns.thread, threads.workspace, threads.user_id, turns.owner,
+  turns.assistant_message, turns.partial::text
+FROM turns JOIN threads ON threads.id = turns.thread
+WHERE turns.status = 'running' AND turns.lease_until < now()
+LIMIT %(most)s FOR UPDATE OF turns SKIP LOCKED
+"""
+
+_CLOSE: LiteralString = """
+WITH lost AS (
+  SELECT * FROM unnest(%(turns)s::text[], %(parts)s::text[]) AS lost (id, parts)),
+ended AS (
+  UPDATE turns SET status = 'failed', finish_reason = 'turn_lost', error = %(error)s::json,
+    fence = fence + 1, partial = NULL, finished_at = now(),
+    elapsed_ms = extract(epoch FROM now() - created_at) * 1000
+  FROM lost WHERE turns.id = lost.id
+  RETURNING turns.id, turns.thread, turns.assistant_message, turns.model, lost.parts),
+c AS (DELETE FROM checkpoints USING ended WHERE turn = ended.id)
+UPDATE messages SET parts = ended.parts::json, status = 'failed',
+  metadata = json_build_object('model', ended.model, 'finish_reason', 'turn_lost')
+FROM ended WHERE messages.thread = ended.thread AND messages.id = ended.assistant_message
+"""
+
+_EVENTS: LiteralString = """
+SELECT events FROM turn_events JOIN turns ON turns.id = turn_events.turn
+JOIN threads ON threads.id = turns.thread
+WHERE turns.id = %(turn)s AND threads.id = %(thread)s
+  AND threads.workspace = %(workspace)s AND threads.user_id = %(user)s
+"""
+
+_PARTS: LiteralString = """
+SELECT messages.parts::text FROM turns JOIN threads ON threads.id = turns.thread
+JOIN messages ON messages.thread = turns.thread AND messages.id = turns.assistant_message
+WHERE turns.id = %(turn)s AND threads.id = %(thread)s
+  AND threads.workspace = %(workspace)s AND threads.user_id = %(user)s
+"""
+
+_SAVE_CHECKPOINT: LiteralString = """
+INSERT INTO checkpoints (turn, data)
+SELECT id, %(data)s FROM turns WHERE id = %(turn)s AND fence = %(fence)s AND status = 'running'
+ON CONFLICT (turn) DO UPDATE SET data = excluded.data, updated_at = now()
+RETURNING turn
+"""

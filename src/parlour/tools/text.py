@@ -1,0 +1,60 @@
+"""Text from servers, made harmless and short enough."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Never shown and never meant: C0 and C1 controls but tab and line ends, lone surrogates,
+# bidirectional overrides, the tag characters that hide words from people, noncharacters. Joiners
+# stay: emoji and Persian need them.
+_HARMFUL = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef"
+    "\ufffe\uffff\U000e0000-\U000e0fff]"
+)
+_SPACES = re.compile(r"[ \t]+")
+
+
+def clean(text: str) -> str:
+    """Without characters that hide words, turn them round, or cannot be stored."""
+    if text.isascii() and text.isprintable():  # most cells of a table
+        return text
+    return _HARMFUL.sub("", text)
+
+
+def clean_description(text: str, chars_max: int) -> str:
+    """A description as a model may read it: no invisible character at all, bounded in length."""
+    kept = "".join(
+        char
+        for char in text
+        if char in "\n\t"
+        or (
+            unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
+            and not "\ufe00" <= char <= "\ufe0f"
+            and not "\U000e0100" <= char <= "\U000e01ef"
+        )
+    ).strip()
+    return kept if len(kept) <= chars_max else f"{kept[: chars_max - 1].rstrip()}…"
+
+
+def clean_line(text: str, chars_max: int) -> str:
+    """One line without invisible characters, e.g. a title."""
+    return _SPACES.sub(" ", clean_description(text.replace("\n", " "), chars_max))
+
+
+def cut(text: str, bytes_max: int) -> str:
+    """At most `bytes_max` bytes of UTF-8, and a notice with counts when that is not all.
+
+    Cut at the end of a line where one is near. The notice is beyond the cap (about 100 bytes).
+    """
+    raw = text.encode(errors="replace")
+    if len(raw) <= bytes_max:
+        return text
+    head = raw[:bytes_max].decode(errors="ignore")
+    line = head.rfind("\n", len(head) - len(head) // 8)
+    head = head[:line] if line > 0 else head
+    shown = len(head.encode())
+    return (
+        f"{head}\n[Cut here: the first {shown:,} of {len(raw):,} bytes are shown. "
+        "Ask for less, e.g. with a filter or a limit, to see the rest.]"
+    )

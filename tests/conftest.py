@@ -1,0 +1,3 @@
+"""Plugins of every tier."""
+
+pytest_plugins = ["tests.postgres", "tests.promises", "tests.redis_server"]

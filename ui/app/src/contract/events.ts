@@ -1,0 +1,145 @@
+// biome-ignore-all lint: generated
+// biome-ignore-all format: generated
+// biome-ignore-all assist: generated
+// Generated from contract/events.schema.json by `make docs`; change the server's types instead.
+
+/** A tool call waits for a person's decision. */
+export interface Approval {
+  type: "approval";
+  approval_id: string;
+  call_id: string;
+  name: string;
+  title: string;
+  arguments: unknown;
+  acts_as: string;
+  undoable?: boolean;
+  expires_at?: string;
+}
+
+export type Event = Plan | Token | Reasoning | ToolCall | ToolResult | RoundEnd | UsageReport | Finalize | Status | Progress | Approval | Source | Replace | Restart | Notice;
+
+/** Why a turn failed, in the words of the error tree (docs/reference/errors.md). */
+export interface Failure {
+  code: string;
+  message: string;
+  retryable?: boolean;
+  reference?: string;
+}
+
+/** The one terminal event of every turn; always the last event. */
+export interface Finalize {
+  type: "finalize";
+  status: "done" | "failed" | "stopped" | "waiting";
+  finish_reason?: string;
+  error?: Failure;
+  first_token_ms?: number;
+  elapsed_ms?: number;
+}
+
+/** Something people should know beside the answer: `kind` is a stable word. */
+export interface Notice {
+  type: "notice";
+  kind: string;
+  text: string;
+}
+
+/** The turn is accepted and stored; always the first event. */
+export interface Plan {
+  type: "plan";
+  turn_id: string;
+  thread_id: string;
+  message_id: string;
+  user_message_id: string;
+  model: string;
+  disclosure: string;
+}
+
+/** How far a tool or job is. `total` is 0 when unknown. Transient. */
+export interface Progress {
+  type: "progress";
+  call_id: string;
+  done: number;
+  total?: number;
+  text?: string;
+}
+
+/** Thinking text; never part of the answer. */
+export interface Reasoning {
+  type: "reasoning";
+  text: string;
+}
+
+/** Text already shown is withdrawn; `text` stands in its place. */
+export interface Replace {
+  type: "replace";
+  text: string;
+  reason: string;
+}
+
+/** The current round starts over: drop the text and calls it has shown so far. */
+export interface Restart {
+  type: "restart";
+  round: number;
+  reason: string;
+}
+
+/** A model call and its tools are over. `reasoning` rounds led to tools, `answer` rounds end. */
+export interface RoundEnd {
+  type: "round_end";
+  round: number;
+  kind: "answer" | "reasoning";
+}
+
+/** A citation or a grounded link. */
+export interface Source {
+  type: "source";
+  source_id: string;
+  title: string;
+  url?: string;
+  document?: string;
+  page?: number;
+}
+
+/** Still working, in words for people. Transient: not kept with the message. */
+export interface Status {
+  type: "status";
+  text: string;
+}
+
+/** Text of the answer, as it comes from the model. May be any length above zero. */
+export interface Token {
+  type: "token";
+  text: string;
+}
+
+/** The model asks for a tool. `title` is what people read, in the present tense. */
+export interface ToolCall {
+  type: "tool_call";
+  call_id: string;
+  name: string;
+  title: string;
+  arguments: unknown;
+}
+
+/** The normalised outcome of a tool call: `text` for the model, `widget` for people. */
+export interface ToolResult {
+  type: "tool_result";
+  call_id: string;
+  name: string;
+  status: "failed" | "ok";
+  text: string;
+  widget?: unknown;
+  elapsed_ms?: number;
+}
+
+/** Tokens of the whole turn so far, in disjoint buckets; the last one of a turn is final. */
+export interface UsageReport {
+  type: "usage";
+  input?: number;
+  cache_read?: number;
+  cache_write?: number;
+  output?: number;
+  reasoning?: number;
+  estimated?: boolean;
+  cost_micros?: number;
+}
