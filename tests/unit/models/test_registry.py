@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,22 +12,23 @@ from parlour.errors import ConfigurationError
 from parlour.models.registry import build_model, kind_of
 
 
+def dirs(path: Path) -> dict[str, Any]:
+    return {"data_dir": path / "data", "cache_dir": path / "cache"}
+
+
 def test_each_provider_has_its_model(tmp_path: Path) -> None:
     script = tmp_path / "s.json"
     script.write_text('[{"steps": [{"text": "x"}]}]', encoding="utf-8")
-    for name in (
-        "openai:gpt-5.1",
-        "anthropic:claude-sonnet-4-5",
-        "scripted:",
-        f"scripted:{script}",
-    ):
-        assert build_model(name, data_dir=tmp_path).name == name
+    for name in ("openai:gpt-5.1", "anthropic:claude-haiku-4-5", "scripted:"):
+        assert build_model(name, **dirs(tmp_path)).name == name
+    # People read the name, so the script's directory stays out of it.
+    assert build_model(f"scripted:{script}", **dirs(tmp_path)).name == "scripted:s"
 
 
 def test_an_empty_name_takes_the_first_key(tmp_path: Path) -> None:
-    both = build_model("", openai_api_key="a", anthropic_api_key="b", data_dir=tmp_path)
+    both = build_model("", openai_api_key="a", anthropic_api_key="b", **dirs(tmp_path))
     assert both.name == "openai:gpt-5.1"
-    one = build_model("", anthropic_api_key="b", data_dir=tmp_path)
+    one = build_model("", anthropic_api_key="b", **dirs(tmp_path))
     assert one.name == "anthropic:claude-sonnet-4-5"
 
 
@@ -34,7 +36,7 @@ def test_without_keys_and_weights_the_guide_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "parlour.models.local", None)  # as without the extra
-    assert build_model("", data_dir=tmp_path).name == "scripted:"
+    assert build_model("", **dirs(tmp_path)).name == "scripted:"
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,7 @@ def test_without_keys_and_weights_the_guide_answers(
 )
 def test_a_wrong_name_is_one_sentence(name: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        build_model(name, data_dir=tmp_path)
+        build_model(name, **dirs(tmp_path))
     assert says in str(caught.value)
     assert "PARLOUR_MODEL" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -70,15 +72,15 @@ def test_a_missing_extra_says_what_to_type(
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ConfigurationError) as caught:
-        build_model(name, data_dir=tmp_path)
+        build_model(name, **dirs(tmp_path))
     assert f"pip install 'parlour[{extra}]'" in str(caught.value)
 
 
 def test_a_base_url_without_a_scheme_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="OPENAI_BASE_URL"):
-        build_model("openai:x", openai_base_url="localhost:11434/v1", data_dir=tmp_path)
+        build_model("openai:x", openai_base_url="localhost:11434/v1", **dirs(tmp_path))
     with pytest.raises(ConfigurationError, match="ANTHROPIC_BASE_URL"):
-        build_model("anthropic:x", anthropic_base_url="", data_dir=tmp_path)
+        build_model("anthropic:x", anthropic_base_url="", **dirs(tmp_path))
 
 
 def test_people_are_told_where_a_model_runs() -> None:
