@@ -15,6 +15,7 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from parlour.api import problems
 from parlour.api.access import Access
 from parlour.api.openai_chunks import OpenAiEncoder, completion
 from parlour.api.shapes import Text
@@ -95,10 +96,6 @@ class CompletionBody(BaseModel):
     tool_choice: Ignored = None
 
 
-class UpstreamFailed(Upstream):
-    """The turn behind a completion failed; the code is that of the turn."""
-
-
 def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter:
     """The routes below /v1."""
     routes = APIRouter(prefix="/v1", tags=["openai"])
@@ -150,9 +147,14 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter
             raise
         final = decode(payloads[-1])
         if isinstance(final, ev.Finalize) and final.error is not None:
-            problem = UpstreamFailed(final.error.message)
-            problem.code = final.error.code  # pyright: ignore[reportAttributeAccessIssue]
-            raise problem
+            failure = final.error
+            return problems.respond(
+                Upstream.status,
+                code=failure.code,
+                title=Upstream.title,
+                detail=failure.message,
+                retryable=failure.retryable,
+            )
         headers = {"x-turn-id": started.turn}
         return JSONResponse(completion(started.turn, model, payloads), headers=headers)
 

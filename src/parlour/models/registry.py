@@ -18,7 +18,7 @@ OPENAI_DEFAULT = "gpt-5.1"
 ANTHROPIC_DEFAULT = "claude-sonnet-4-5"
 
 POSSIBLE = (
-    "openai:<model>, anthropic:<model>, local:, local:/path/to/model.gguf, scripted:, "
+    "openai:<model>, anthropic:<model>, local:, local:135m, local:/path/to/model.gguf, scripted:, "
     "scripted:/path/to/script.json or langchain:<provider>:<model>"
 )
 
