@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal, cast
 
 from parlour.errors import ConfigurationError
+from parlour.models.bounds import WireLimits
 from parlour.models.port import Model
-from parlour.models.wire import WireLimits
 
 OPENAI_DEFAULT = "gpt-5.1"
 ANTHROPIC_DEFAULT = "claude-sonnet-4-5"
@@ -62,7 +62,7 @@ def build_model(
             return _local(model or local_model, data_dir, cache_dir)
         case "langchain":
             _need_model(name, model, "langchain:google_genai:gemini-2.5-flash")
-            return _langchain(model)
+            return _langchain(model, limits)
         case _:
             what = f"the provider {provider!r}" if colon else f"no provider in {name!r}"
             raise ConfigurationError(f"PARLOUR_MODEL names {what}. Use {POSSIBLE}.")
@@ -123,12 +123,12 @@ def _local(which: str, data_dir: Path, cache_dir: Path) -> Model:
     return build(which, data_dir=data_dir, cache_dir=cache_dir)
 
 
-def _langchain(model: str) -> Model:
+def _langchain(model: str, limits: WireLimits | None) -> Model:
     build = cast(
-        "Callable[[str], Model]",
+        "Callable[..., Model]",
         _of_extra("parlour.models.langchain", "build_langchain", extra="providers"),
     )
-    return build(model)
+    return build(model, limits=limits)
 
 
 def _of_extra(module: str, attribute: str, *, extra: str) -> object:
