@@ -21,19 +21,28 @@ from parlour.models.local import build_local
 from parlour.models.port import ModelRequest
 
 
-def _tool(name: str, description: str, parameter: str) -> ToolSpec:
-    properties = {parameter: {"type": "string"}}
-    schema = {"type": "object", "properties": properties, "required": [parameter]}
+def _tool(name: str, description: str, *required: str, optional: str = "") -> ToolSpec:
+    properties = {name: {"type": "string"} for name in (*required, optional) if name}
+    schema = {"type": "object", "properties": properties, "required": list(required)}
     return ToolSpec(name, description, schema)
 
 
 TOOLS = (
     _tool(
         "parlour__calculator",
-        "Calculate an arithmetic expression exactly: + - * / ( ) and %.",
+        "Work out arithmetic exactly. Use it for every calculation, also simple ones. "
+        "Knows + - * / ^ ( ), percent (17.5 % of 2340), sqrt, round(x, decimals), min, max.",
         "expression",
     ),
-    _tool("parlour__clock", "The date and time now, in a time zone.", "time_zone"),
+    _tool(
+        "parlour__current_time",
+        "The date and time now. Use it whenever today's date or the time matters.",
+        optional="timezone",
+    ),
+    _tool(
+        "parlour__get_user_data",
+        "Who the user is: name, workspace, roles and language, as they signed in.",
+    ),
     _tool("docs__search", "Search the product's documentation and help pages.", "query"),
     _tool("weather__forecast", "The weather in a city, now and in the next days.", "city"),
     _tool("tickets__create", "Create a support ticket about a problem of the user.", "summary"),
@@ -56,11 +65,12 @@ PROMPTS: tuple[tuple[str, str, float | None], ...] = (
     ("What is (45 + 55) squared?", "calculator", 10_000),
     ("Will I need an umbrella in London?", "forecast", None),
     ("How hot will it be in Madrid tomorrow?", "forecast", None),
-    ("What time is it in Tokyo?", "clock", None),
-    ("Which day of the week is it today?", "clock", None),
+    ("What time is it in Tokyo?", "current_time", None),
+    ("Which day of the week is it today?", "current_time", None),
     ("How do I export a dashboard as PDF?", "search", None),
     ("Where in the docs is single sign-on explained?", "search", None),
     ("The app crashes when I log in, please report it", "create", None),
+    ("Which roles do I have here?", "get_user_data", None),
 )
 
 _OPERATIONS = {

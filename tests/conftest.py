@@ -1,3 +1,3 @@
 """Plugins of every tier."""
 
-pytest_plugins = ["tests.postgres", "tests.promises"]
+pytest_plugins = ["tests.postgres", "tests.promises", "tests.redis_server"]

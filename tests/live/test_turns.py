@@ -73,6 +73,7 @@ async def finish(turns: Turns, claim: Claim, text: str = "Hi", **changes: Any) -
         "parts": (TextPart(text, round=1),),
         "error": None,
         "usage": Usage(input=10, output=5),
+        "model": "scripted:",
         "events": b"blob",
         "first_token_ms": 12,
         "elapsed_ms": 34,
@@ -349,6 +350,8 @@ async def test_a_stop_reaches_the_owner_with_its_heartbeat(database: Database) -
     renewal = await turns.renew("process-1", {**partials, TurnId("gone"): b"[]"}, 15)
     assert (renewal.stop, renewal.lost) == ({claim.turn}, {"gone"})
     assert (await turns.renew("process-2", partials, 15)).lost == {claim.turn}
+    assert (await turns.renew("process-1", {claim.turn: None}, 15)).lost == frozenset()
+    assert await count(database, "turns WHERE partial IS NOT NULL") == 1
     await finish(turns, claim, status=TurnStatus.STOPPED, finish_reason="stopped")
     assert not await turns.request_stop(ANN, THREAD, claim.turn)
 

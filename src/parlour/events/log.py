@@ -6,6 +6,10 @@ nothing. This file owns the part in this process (`TurnLog`, `Cursor`, `Pace`) a
 
 This is the path of a token. Per token it does one append and one plain call for each reader;
 no task, queue or lock (docs/adr/0005-cursors-not-queues.md).
+
+Two ways in which a reader cannot go on, and one answer to both (`reset`, then read from the start):
+it asks for an event that the log never had (`UnknownPosition`), or the log itself cannot be
+continued without a gap (`LogBroken`).
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from typing import Protocol
 from parlour.events.types import Event, encode
 
 BUSY_SHARE = 0.6  # of one core; above it, joining writes saves more than it delays
+CALM_SHARE = 0.4  # below it, at once again; apart from BUSY_SHARE, because joining lowers the load
 TICK_S = 0.020  # the shared flush when busy: below what an eye notices
 SAMPLE_S = 0.25  # how often the load of the loop is measured
 READ_BYTES_MAX = 256 * 1024  # what one read hands out, so a late reader cannot take it all at once
@@ -27,12 +32,23 @@ class UnknownPosition(Exception):
     """A reader asked to continue after an event that this log has never had."""
 
 
+class LogBroken(UnknownPosition):
+    """This copy of a log cannot be continued without a gap: attach again, or ask the store."""
+
+
 class Pace:
     """When to wake readers: at once while the process is light, on one shared tick when busy."""
 
-    def __init__(self, *, tick_s: float = TICK_S, busy_share: float = BUSY_SHARE) -> None:
+    def __init__(
+        self,
+        *,
+        tick_s: float = TICK_S,
+        busy_share: float = BUSY_SHARE,
+        calm_share: float = CALM_SHARE,
+    ) -> None:
         self._tick_s = tick_s
         self._busy_share = busy_share
+        self._calm_share = calm_share
         self._busy = False
         self._dirty: list[TurnLog] = []
         self._sampled_at = 0.0
@@ -53,28 +69,60 @@ class Pace:
     def _tick(self) -> None:
         dirty, self._dirty = self._dirty, []
         for log in dirty:
-            log.wake()
+            if log.dirty:  # not woken in between
+                log.wake()
 
     def _sample(self, at: float) -> None:
+        # The time of this thread, which is the loop's: other threads have time of their own.
         cpu = time.thread_time()
-        self._busy = (cpu - self._cpu_at) / (at - self._sampled_at) > self._busy_share
+        share = (cpu - self._cpu_at) / (at - self._sampled_at)
+        self._busy = share > (self._calm_share if self._busy else self._busy_share)
         self._sampled_at, self._cpu_at = at, cpu
 
 
 class TurnLog:
-    """The events of one turn in this process, as JSON; event `seq` is `payloads[seq - 1]`."""
+    """The events of one turn in this process, as JSON; event `seq` is `payloads[seq - 1]`.
 
-    __slots__ = ("_cursors", "_dirty", "_pace", "closed", "closed_at", "payloads", "size", "turn")
+    `fence` tells apart the processes that worked on one turn, one after the other: the higher
+    number is the later one. `on_wake` and `on_close` are plain calls for whoever keeps the log.
+    """
 
-    def __init__(self, turn: str, pace: Pace) -> None:
+    __slots__ = (
+        "_cursors",
+        "_on_close",
+        "_on_wake",
+        "_pace",
+        "broken",
+        "closed",
+        "closed_at",
+        "dirty",
+        "fence",
+        "payloads",
+        "size",
+        "turn",
+    )
+
+    def __init__(
+        self,
+        turn: str,
+        pace: Pace,
+        *,
+        fence: int = 0,
+        on_wake: Callable[[TurnLog], None] | None = None,
+        on_close: Callable[[TurnLog], None] | None = None,
+    ) -> None:
         self.turn = turn
+        self.fence = fence
         self.payloads: list[bytes] = []
         self.size = 0  # bytes of all payloads
         self.closed = False  # after the terminal event: nothing follows
         self.closed_at = 0.0  # monotonic
+        self.broken = False  # a copy that cannot be continued
+        self.dirty = False  # something was appended that readers were not woken for
         self._pace = pace
         self._cursors: list[Cursor] = []
-        self._dirty = False
+        self._on_wake = on_wake
+        self._on_close = on_close
 
     def append(self, event: Event) -> int:
         """Add one event and return its sequence number. Readers see it after `flush`."""
@@ -90,23 +138,34 @@ class TurnLog:
 
     def flush(self, *, now: bool = False) -> None:
         """Let readers have what was appended. Once per read from upstream, not per token."""
-        if not self._dirty:
-            self._dirty = True
+        if not self.dirty:
+            self.dirty = True
             self._pace.flush(self, now=now)
         elif now:
             self.wake()
 
     def close(self) -> None:
-        """No event follows. Readers end once they have read all."""
+        """No event follows. Readers end once they have read all. A second call does nothing."""
+        if self.closed:
+            return
         self.closed = True
         self.closed_at = time.monotonic()
+        self.wake()
+        if self._on_close is not None:
+            self._on_close(self)
+
+    def break_off(self) -> None:
+        """This copy cannot be continued: readers get what it has, then `LogBroken`."""
+        self.broken = True
         self.wake()
 
     def wake(self) -> None:
         """Wake every reader with a plain call."""
-        self._dirty = False
+        self.dirty = False
         for cursor in self._cursors:
             cursor.wake()
+        if self._on_wake is not None:
+            self._on_wake(self)
 
     def cursor(self, after: int = 0) -> Cursor:
         """A reader that continues after event `after` (0 = from the start).
@@ -122,8 +181,21 @@ class TurnLog:
 
     def drop(self, cursor: Cursor) -> None:
         """Forget a reader."""
-        if cursor in self._cursors:
-            self._cursors.remove(cursor)
+        # A new list, so that a reader may leave while `wake` walks the old one.
+        self._cursors = [other for other in self._cursors if other is not cursor]
+
+    def end_of_read(self, start: int) -> int:
+        """Where a read that begins at index `start` stops: 256 KB later, but after at least one."""
+        payloads = self.payloads
+        end = len(payloads)
+        if self.size <= READ_BYTES_MAX or end - start < 2:
+            return end
+        room = READ_BYTES_MAX
+        for index in range(start, end):
+            room -= len(payloads[index])
+            if room < 0:
+                return max(index, start + 1)
+        return end
 
     @property
     def readers(self) -> int:
@@ -149,21 +221,18 @@ class Cursor:
         self.wake()
 
     def take(self) -> list[bytes]:
-        """All events since the last take, at most 256 KB of them (but at least one)."""
-        payloads = self.log.payloads
-        start, end = self.seq, len(payloads)
-        if start == end:
+        """All events since the last take, at most 256 KB of them (but at least one).
+
+        Raises `LogBroken` once all is taken from a log that cannot be continued.
+        """
+        log = self.log
+        start = self.seq
+        if start == len(log.payloads):
+            if log.broken:
+                raise LogBroken(f"{log.turn}:{start}")
             return []
-        batch = payloads[start:end]
-        if self.log.size > READ_BYTES_MAX:
-            size = 0
-            for count, payload in enumerate(batch, 1):
-                size += len(payload)
-                if size >= READ_BYTES_MAX:
-                    del batch[count:]
-                    break
-        self.seq = start + len(batch)
-        return batch
+        self.seq = end = log.end_of_read(start)
+        return log.payloads[start:end]
 
     @property
     def ended(self) -> bool:
@@ -172,7 +241,8 @@ class Cursor:
 
     async def wait(self) -> None:
         """Return when there may be more, or when somebody calls `wake`."""
-        if self.seq < len(self.log.payloads) or self.log.closed:
+        log = self.log
+        if self.seq < len(log.payloads) or log.closed or log.broken:
             return
         self._waiter = asyncio.get_running_loop().create_future()
         try:
@@ -189,12 +259,16 @@ class Cursor:
 class EventLog(Protocol):
     """Where turns log, and where readers find a turn, in this process or in another."""
 
-    def create(self, turn: str) -> TurnLog:
-        """The log of a turn that this process owns."""
+    def create(self, turn: str, *, fence: int = 0) -> TurnLog:
+        """The log of a turn that this process owns; `fence` is above that of any former owner."""
         ...
 
-    async def attach(self, turn: str) -> TurnLog | None:
-        """A log to read `turn` from; None when nobody keeps one (ask the store)."""
+    async def attach(self, turn: str, *, after: int = 0, wait_s: float = 0) -> TurnLog | None:
+        """A log to read `turn` from; None when nobody keeps one (ask the store).
+
+        What another process wrote a moment ago may still be on its way: for a turn that is known
+        to run, `wait_s` waits so long for it to appear and to hold event `after`.
+        """
         ...
 
     async def request_stop(self, turn: str) -> None:

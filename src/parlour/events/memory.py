@@ -1,32 +1,36 @@
-"""The event log of a single process: a dictionary, bounded in time and number."""
+"""The event log of a single process: nothing leaves it."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from parlour.events.log import Pace, TurnLog
+from parlour.events.shelf import KEEP_BYTES_MAX, KEEP_MAX, KEEP_S, Shelf
 
 
 class MemoryEventLog:
-    """Keeps running turns, and finished ones for `keep_s` (at most `keep_max` of them)."""
+    """Keeps running turns, and finished ones for `keep_s` (at most `keep_max`, `keep_bytes`)."""
 
-    def __init__(self, *, keep_s: float = 60, keep_max: int = 1_000) -> None:
-        self._keep_s = keep_s
-        self._keep_max = keep_max
+    def __init__(
+        self,
+        *,
+        keep_s: float = KEEP_S,
+        keep_max: int = KEEP_MAX,
+        keep_bytes: int = KEEP_BYTES_MAX,
+    ) -> None:
         self._pace = Pace()
-        self._logs: dict[str, TurnLog] = {}
+        self._shelf = Shelf(keep_s=keep_s, keep_max=keep_max, keep_bytes=keep_bytes)
         self._handlers: list[Callable[[str], None]] = []
 
-    def create(self, turn: str) -> TurnLog:
+    def create(self, turn: str, *, fence: int = 0) -> TurnLog:
         """The log of a turn that this process owns."""
-        self._forget_finished()
-        log = self._logs[turn] = TurnLog(turn, self._pace)
+        log = TurnLog(turn, self._pace, fence=fence, on_close=self._shelf.finish)
+        self._shelf.put(log)
         return log
 
-    async def attach(self, turn: str) -> TurnLog | None:
-        """The turn's log, while it runs and shortly after."""
-        return self._logs.get(turn)
+    async def attach(self, turn: str, *, after: int = 0, wait_s: float = 0) -> TurnLog | None:
+        """The turn's log, while it runs and shortly after. All is here, so nothing to wait for."""
+        return self._shelf.get(turn)
 
     async def request_stop(self, turn: str) -> None:
         """All turns are here: tell the handlers."""
@@ -42,15 +46,3 @@ class MemoryEventLog:
 
     async def close(self) -> None:
         """Nothing is pending."""
-
-    def _forget_finished(self) -> None:
-        # Insertion order is age, so the walk ends at the first log that stays.
-        horizon = time.monotonic() - self._keep_s
-        too_many = len(self._logs) - self._keep_max
-        for turn, log in list(self._logs.items()):
-            if not log.closed:
-                continue
-            if log.closed_at > horizon and too_many <= 0:
-                break
-            del self._logs[turn]
-            too_many -= 1

@@ -15,7 +15,8 @@ import msgspec
 from yarl import URL
 
 from parlour.domain import ToolSpec, Usage
-from parlour.models.failures import BadFinish, NoFinish
+from parlour.models.failures import NoFinish
+from parlour.models.finish import finish_reason
 from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
 from parlour.models.refusals import told, unreadable
 from parlour.models.sse import EventSplitter
@@ -24,15 +25,6 @@ from parlour.models.usage import usage_of
 from parlour.models.wire import DONE, FINISHED, OPEN, Wire, WireLimits
 
 API_VERSION = "2023-06-01"  # the only one that is not deprecated
-
-_FINISH = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
-    "refusal": "content_filter",
-}
 
 
 # --- what is read of an event; unknown events and fields pass by, as the API asks -----------------
@@ -186,16 +178,9 @@ class AnthropicReader:
     def reply(self, request: ModelRequest) -> ModelReply:
         """The whole reply. Raises when nothing proves that it is whole."""
         self._events.finish(self._read, whole=bool(self._finish))
-        if not self._finish:
-            raise NoFinish()
-        finish = _FINISH.get(self._finish)
-        if finish is None:
-            raise BadFinish(f"stop_reason {self._finish}")
-        if finish == "stop" and len(self._calls):
-            finish = "tool_calls"
         reply = ModelReply(
             text="".join(self._text),
-            finish_reason=finish,
+            finish_reason=finish_reason(self._finish, calls=len(self._calls)),
             reasoning="".join(self._thought),
             tool_calls=self._calls.requests(),
             usage=_usage(self._usage),

@@ -46,7 +46,7 @@ ABOUT = (
     "real one, set OPENAI_API_KEY or ANTHROPIC_API_KEY, or PARLOUR_MODEL and OPENAI_BASE_URL for "
     "a model server of your own."
 )
-FETCH_COMMAND = "parlour fetch"  # what people type to get weights; named in sentences
+FETCH_COMMAND = "parlour fetch-model"  # what people type to get weights; named in sentences
 
 CONTEXT_TOKENS = 8_192
 REPLY_TOKENS_MAX = 1_024  # 30 s of the 1.5B on two cores

@@ -24,28 +24,31 @@ CONTEXT_CHARS_MAX = 300
 RESULT_CHARS_MAX = 4_000  # about 1,000 tokens: 10 s of reading on two cores
 # A calculator's expression as arithmetic: without words, thousands commas or percent signs, a small
 # model has to write 2340 * 17.5 / 100, which every calculator understands the same way.
-_ARITHMETIC = "^[-+*/(). 0-9]+$"
+_ARITHMETIC = "^[-+*/^(). 0-9]+$"
 _SCHEMA_DEPTH_MAX = 6
 _KEPT = ("type", "enum", "const", "minItems", "maxItems")
 _SEVERAL = re.compile(r"\b(?:then|also|both|as well as|and (?:what|how|when|who|where))\b|;|\?.*\?")
 
 _RULES = """\
 You choose the next step of an assistant and write it as JSON.
-reply: for greetings, thanks, questions of general knowledge, writing, explaining, code.
+Step "reply": for greetings, thanks, general knowledge, writing, translating, explaining, code.
 A tool: only when the message asks for what that tool does.
 
 Tools:
 """
 
-# Steps for tools that are known by the last part of their name; only those on offer are shown.
+# Steps with tools that are known by the last part of their name; only those on offer are shown.
 _EXAMPLES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("hello", REPLY, {}),
-    ("What is 8 % of 1,250?", "calculator", {"expression": "1250 * 8 / 100"}),
     ("Who painted the Mona Lisa?", REPLY, {}),
-    ("How much is 3 times 12.50 plus 20?", "calculator", {"expression": "3 * 12.50 + 20"}),
-    ("Write a short poem about rain", REPLY, {}),
+    ("What time is it in Rome?", "current_time", {"timezone": "Europe/Rome"}),
+    ("How do I add a new user?", "search", {"query": "add a new user"}),
+    ("How high is Mount Everest?", REPLY, {}),
     ("A 60 dollar jacket is 15% off. Price?", "calculator", {"expression": "60 - 60 * 15 / 100"}),
+    ("Give me a regular expression for e-mail addresses", REPLY, {}),
+    ("What's my name?", "get_user_data", {}),
     ("Thanks, that helped!", REPLY, {}),
+    ("What is 8 % of 1,250?", "calculator", {"expression": "1250 * 8 / 100"}),
 )
 
 
@@ -53,12 +56,12 @@ def choice_messages(messages: Sequence[ChatMessage], tools: Sequence[ToolSpec]) 
     """The question which step comes next, with examples, for the end of this conversation."""
     lines = [f"- {tool.name}{_signature(tool)}: {_first_words(tool)}" for tool in tools]
     asked: list[Any] = [{"role": "system", "content": _RULES + "\n".join(lines)}]
-    by_kind = {tool.name.rpartition("__")[2]: tool.name for tool in tools}
+    by_kind = {tool.name.rpartition("__")[2]: tool for tool in tools}
     for said, kind, arguments in _EXAMPLES:
         if kind == REPLY:
             step = json.dumps({"step": REPLY})
-        elif kind in by_kind:
-            step = json.dumps({"step": by_kind[kind], "arguments": arguments})
+        elif kind in by_kind and arguments.keys() <= _parameters(by_kind[kind]).keys():
+            step = json.dumps({"step": by_kind[kind].name, "arguments": arguments})
         else:
             continue
         asked += [{"role": "user", "content": said}, {"role": "assistant", "content": step}]
@@ -91,6 +94,8 @@ def read_choice(text: str, tools: Sequence[ToolSpec]) -> ToolRequest | None:
     arguments = chosen.get("arguments")
     if chosen.get("step") not in {tool.name for tool in tools} or not isinstance(arguments, dict):
         return None
+    if arguments and any(arguments == shown for _, _, shown in _EXAMPLES):
+        return None  # copied from an example, not made for this message
     return ToolRequest(
         id=f"call_{uuid.uuid4().hex[:16]}",
         name=chosen["step"],
@@ -205,8 +210,11 @@ def _step(name: str, arguments: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _signature(tool: ToolSpec) -> str:
-    properties = cast("dict[str, Any]", tool.parameters.get("properties") or {})
-    return f"({', '.join(properties)})"
+    return f"({', '.join(_parameters(tool))})"
+
+
+def _parameters(tool: ToolSpec) -> dict[str, Any]:
+    return cast("dict[str, Any]", tool.parameters.get("properties") or {})
 
 
 def _first_words(tool: ToolSpec) -> str:

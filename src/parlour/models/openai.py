@@ -16,7 +16,8 @@ import msgspec
 from yarl import URL
 
 from parlour.domain import ToolSpec, Usage
-from parlour.models.failures import BadFinish, NoFinish
+from parlour.models.failures import NoFinish
+from parlour.models.finish import finish_reason
 from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
 from parlour.models.refusals import told, unreadable
 from parlour.models.sse import EventSplitter
@@ -28,23 +29,6 @@ from parlour.models.wire import DONE, FINISHED, OPEN, Wire, WireLimits
 # prefix. Everything else that speaks this dialect knows `max_tokens`, and often nothing newer.
 _NEW_BOUND = re.compile(r"(?:^|/)(?:o\d|gpt-[5-9]|gpt-\d\d)", re.IGNORECASE)
 _OWN_HOSTS = ("api.openai.com", ".api.openai.com", ".openai.azure.com")
-
-_FINISH = {
-    "stop": "stop",
-    "eos": "stop",
-    "eos_token": "stop",
-    "stop_sequence": "stop",
-    "end_turn": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "model_length": "length",
-    "content_filter": "content_filter",
-    "safety": "content_filter",
-    "tool_calls": "tool_calls",
-    "tool_use": "tool_calls",
-    "function_call": "tool_calls",
-}
-
 
 # --- what is read of a chunk. No cycles can form, so the garbage collector need not look. ------
 
@@ -205,16 +189,9 @@ class OpenAIReader:
     def reply(self, request: ModelRequest) -> ModelReply:
         """The whole reply. Raises when nothing proves that it is whole."""
         self._events.finish(self._read_last, whole=bool(self._finish))
-        finish = _FINISH.get(self._finish.lower())
-        if not self._finish:
-            raise NoFinish()
-        if finish is None:
-            raise BadFinish(f"finish_reason {self._finish}")
-        if finish == "stop" and len(self._calls):  # an accent of several servers
-            finish = "tool_calls"
         reply = ModelReply(
             text="".join(self._text),
-            finish_reason=finish,
+            finish_reason=finish_reason(self._finish, calls=len(self._calls)),
             reasoning="".join(self._thought),
             tool_calls=self._calls.requests(),
             usage=_usage(self._usage) if self._usage else Usage(),

@@ -167,7 +167,7 @@ class ScriptedModel:
         rule, found = self._choose(asked, {tool.name for tool in request.tools})
         words = _Words(asked, found, turn)
         number = sum(message["role"] == "assistant" for message in turn)
-        play = _Play(sink, words, request.max_tokens, number)
+        play = _Play(sink, words, request.max_tokens, place=len(messages))
         for step in rule.round(number):
             if step.gate is not None:
                 await self._pass(step.gate)
@@ -208,11 +208,11 @@ class ScriptedModel:
 class _Play:
     """One round as it is being played."""
 
-    def __init__(self, sink: ModelSink, words: _Words, tokens_max: int, number: int) -> None:
+    def __init__(self, sink: ModelSink, words: _Words, tokens_max: int, place: int) -> None:
         self._sink = sink
         self._words = words
         self._left = tokens_max
-        self._number = number
+        self._place = place
         self._text: list[str] = []
         self._thought: list[str] = []
         self._calls: list[ToolRequest] = []
@@ -232,7 +232,8 @@ class _Play:
         elif step.reasoning is not None:
             await self._say(step.reasoning, pace, self._thought, self._sink.reasoning)
         elif step.calls is not None:
-            self._calls += [self._call(call) for call in step.calls]
+            for call in step.calls:
+                self._calls.append(self._call(call))
         elif step.finish is not None:
             self._finish = step.finish
         elif step.usage is not None:
@@ -256,8 +257,8 @@ class _Play:
             await asyncio.sleep(max(0, due - loop.time()) if pace else 0)
 
     def _call(self, call: Call) -> ToolRequest:
-        # Dense ids, unique in the turn: the same script gives the same conversation every time.
-        call_id = f"call_{self._number + 1}_{len(self._calls) + 1}"
+        # By place, so that the same script gives the same conversation every time.
+        call_id = f"call_{self._place}_{len(self._calls) + 1}"
         if call.raw is not None:
             return ToolRequest(call_id, call.name, None, call.raw)
         arguments = self._words.fill_all(call.arguments)
@@ -305,9 +306,11 @@ class _Words:
         word, which = match.group(1), match.group(2)
         if word == "message":
             return self._asked
-        if word == "result":
+        if word in ("result", "value"):
             results = [m for m in self._results if which is None or m["name"] == which]
-            return str(results[-1]["content"]) if results else ""
+            result = str(results[-1]["content"]) if results else ""
+            # A calculator answers "12 * 12 = 144"; its value is what follows the last sign.
+            return result.rpartition("=")[2].strip() if word == "value" else result
         if word == "results":
             return "\n".join(str(message["content"]) for message in self._results)
         if word == "group" and self._found is not None:

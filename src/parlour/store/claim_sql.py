@@ -16,8 +16,8 @@ _SUBMIT: LiteralString = """
 w AS (INSERT INTO workspaces (id) VALUES (%(workspace)s) ON CONFLICT DO NOTHING),
 u AS (INSERT INTO users (workspace, id) VALUES (%(workspace)s, %(user)s) ON CONFLICT DO NOTHING),
 thread AS (
-  INSERT INTO threads AS t (id, workspace, user_id, title, head)
-  VALUES (%(thread)s, %(workspace)s, %(user)s, %(title)s, %(answer)s)
+  INSERT INTO threads AS t (id, workspace, user_id, title, head, hidden)
+  VALUES (%(thread)s, %(workspace)s, %(user)s, %(title)s, %(answer)s, %(hidden)s)
   ON CONFLICT (id) DO UPDATE SET previous_head = t.head, head = excluded.head, updated_at = now(),
     title = CASE WHEN t.title = '' THEN excluded.title ELSE t.title END
   WHERE t.workspace = excluded.workspace AND t.user_id = excluded.user_id

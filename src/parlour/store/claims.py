@@ -64,6 +64,7 @@ class NewTurn:
     target: MessageId | None = None
     trigger: Trigger = "submit"
     lease_s: float = 15.0
+    hidden: bool = False  # a new thread is left out of lists
 
 
 @dataclass(slots=True)
@@ -75,6 +76,7 @@ class Claim:
     """
 
     turn: TurnId
+    assistant_message: MessageId
     joined: TurnId | None = None
     fence: int = 0
     user_message: MessageId | None = None
@@ -126,8 +128,9 @@ async def claim_turn(database: Database, new: NewTurn, *, window: int) -> Claim:
 
 async def _attempt(connection: Connection, new: NewTurn, window: int) -> Claim | None:
     """One try; None when it has to begin again."""
-    await connection.execute("BEGIN")
-    cursor = await connection.execute(CLAIM[new.trigger], _values(new, window))
+    async with connection.pipeline():  # one round trip
+        await connection.execute("BEGIN")
+        cursor = await connection.execute(CLAIM[new.trigger], _values(new, window))
     rows = await cursor.fetchall()
     if not rows:
         raise ThreadNotFound("There is no such conversation.")
@@ -157,7 +160,14 @@ def _claim(new: NewTurn, rows: list[Row], window: int) -> Claim | None:
                 new.user_message, new.thread, parent, Role.USER, new.parts, asked_at, turn=new.turn
             )
         )
-    return Claim(new.turn, None, fence, question, history[-1].parent, history[-window:])
+    return Claim(
+        turn=new.turn,
+        assistant_message=new.assistant_message,
+        fence=fence,
+        user_message=question,
+        parent=history[-1].parent,
+        history=history[-window:],
+    )
 
 
 def _message(thread: ThreadId, row: Row) -> Message:
@@ -178,20 +188,20 @@ def _message(thread: ThreadId, row: Row) -> Message:
 async def _find(connection: Connection, new: NewTurn) -> Claim | None:
     """The turn that the same request made before; None when what stood in the way is gone."""
     cursor = await connection.execute(
-        "SELECT id, body_hash, user_message, client_key = %(key)s FROM turns"
+        "SELECT id, body_hash, user_message, assistant_message, client_key = %(key)s FROM turns"
         " WHERE thread = %(thread)s AND (client_key = %(key)s OR status = 'running')"
-        " ORDER BY 4 DESC NULLS LAST",
+        " ORDER BY 5 DESC NULLS LAST",
         {"thread": new.thread, "key": new.client_id},
     )
     row = await cursor.fetchone()
     if row is None:
         return None
-    turn, body_hash, question, same = row
+    turn, body_hash, question, answer, same = row
     if not same:
         raise TurnInProgress(BUSY)
     if bytes(body_hash) != new.body_hash:
         raise KeyReused("This message id was used for a message with other content.")
-    return Claim(turn, joined=turn, user_message=question)
+    return Claim(turn, answer, joined=turn, user_message=question)
 
 
 async def _give_back(database: Database, connection: Connection) -> None:
@@ -213,6 +223,7 @@ def _values(new: NewTurn, window: int) -> dict[str, Any]:
         "parts": _encode(new.parts).decode(),
         "target": new.target,
         "trigger": new.trigger,
+        "hidden": new.hidden,
         "model": new.model,
         "owner": new.owner,
         "lease": new.lease_s,

@@ -174,19 +174,26 @@ class _Cluster:
             try:
                 fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                return  # somebody else uses it
+                if self._child is not None:
+                    self._child.returncode = 0  # lives on without us, and Popen need not warn
+                return
             finally:
                 os.close(lease)
-            pid = self._pid()
-            if pid is None or not _is_postgres(pid, self._dir):
-                return
-            os.kill(pid, signal.SIGINT)  # "fast": ends sessions, writes a checkpoint
-            deadline = time.monotonic() + STOP_S
-            while self.alive():
-                if time.monotonic() > deadline:
-                    os.kill(pid, signal.SIGQUIT)  # "immediate": recovers at the next start
-                    return
-                time.sleep(POLL_S)
+            self._stop()
+
+    def _stop(self) -> None:
+        pid = self._pid()
+        if pid is None or not _is_postgres(pid, self._dir):
+            return
+        os.kill(pid, signal.SIGINT)  # "fast": ends sessions, writes a checkpoint
+        deadline = time.monotonic() + STOP_S
+        while _is_postgres(pid, self._dir):
+            if time.monotonic() > deadline:
+                os.kill(pid, signal.SIGQUIT)  # "immediate": recovers at the next start
+                deadline += STOP_S
+            time.sleep(POLL_S)
+        if self._child is not None:
+            self._child.wait(STOP_S)  # a dead child is not to stay in the process table
 
     @contextmanager
     def _alone(self) -> Generator[None]:

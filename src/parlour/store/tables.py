@@ -76,7 +76,10 @@ users = Table("users", metadata, UserColumns, PrimaryKeyConstraint("workspace", 
 
 
 class ThreadColumns(TypedColumns):
-    """One conversation. `previous_head` lets one statement move the head and read the old one."""
+    """One conversation. `previous_head` lets one statement move the head and read the old one.
+
+    `hidden` threads (of the stateless API) are left out of lists.
+    """
 
     id: Named[str] = Column(Text, primary_key=True)
     workspace: Named[str] = Column(Text)
@@ -84,6 +87,7 @@ class ThreadColumns(TypedColumns):
     title: Named[str] = Column(Text, server_default="")
     head: Named[str | None] = Column(Text)
     previous_head: Named[str | None] = Column(Text)
+    hidden: Named[bool] = Column(Boolean, server_default=text("false"))
     created_at: Named[datetime] = _timestamp(now=True)
     updated_at: Named[datetime] = _timestamp(now=True)
 
@@ -95,7 +99,7 @@ threads = Table(
     ForeignKeyConstraint(
         ["workspace", "user_id"], ["users.workspace", "users.id"], ondelete="CASCADE"
     ),
-    Index(None, "workspace", "user_id", "updated_at", "id"),
+    Index("threads_list_idx", "workspace", "user_id", "hidden", "updated_at", "id"),
 )
 
 

@@ -113,6 +113,7 @@ class Turns:
         parts: tuple[Part, ...],
         error: ErrorPart | None,
         usage: Usage,
+        model: str,
         events: bytes,
         first_token_ms: int | None,
         elapsed_ms: int,
@@ -124,7 +125,11 @@ class Turns:
         calls are those of `parts`. Usage of zero is not written.
         """
         calls = [part for part in parts if isinstance(part, ToolPart)]
-        metadata: dict[str, Any] = {"finish_reason": finish_reason, "elapsed_ms": elapsed_ms}
+        metadata: dict[str, Any] = {
+            "model": served_by or model,
+            "finish_reason": finish_reason,
+            "elapsed_ms": elapsed_ms,
+        }
         if usage.total:
             metadata["usage"] = usage
         rows = await self._database.fetch(
@@ -157,11 +162,14 @@ class Turns:
         )
         return bool(rows)
 
-    async def renew(self, owner: str, partials: Mapping[TurnId, bytes], lease_s: float) -> Renewal:
+    async def renew(
+        self, owner: str, partials: Mapping[TurnId, bytes | None], lease_s: float
+    ) -> Renewal:
         """Keep all turns of this process for `lease_s` more seconds, in one statement.
 
-        `partials` has every running turn of `owner` with its parts so far as a JSON array. A turn
-        that ends meanwhile may be called lost; its owner knows better.
+        `partials` has every running turn of `owner` with its parts so far as a JSON array, or None
+        when nothing was said since the last time. A turn that ends meanwhile may be called lost;
+        its owner knows better.
         """
         if not partials:
             return Renewal(frozenset(), frozenset())
@@ -170,7 +178,7 @@ class Turns:
             {
                 "owner": owner,
                 "turns": list(partials),
-                "partials": [partial.decode() for partial in partials.values()],
+                "partials": [None if p is None else p.decode() for p in partials.values()],
                 "lease": lease_s,
             },
         )
@@ -238,6 +246,13 @@ class Turns:
         rows = await self._database.fetch(_EVENTS, {**_scope(principal, thread), "turn": turn})
         return bytes(rows[0][0]) if rows else None
 
+    async def parts(self, principal: Principal, thread: ThreadId, turn: TurnId) -> tuple[Part, ...]:
+        """What the turn's message holds. Raises `TurnNotFound`."""
+        rows = await self._database.fetch(_PARTS, {**_scope(principal, thread), "turn": turn})
+        if not rows:
+            raise TurnNotFound("There is no such turn in this conversation.")
+        return _parts.decode(rows[0][0])
+
     async def save_checkpoint(self, turn: TurnId, fence: int, data: bytes) -> bool:
         """Keep how far a running turn got. False when it is no longer ours."""
         rows = await self._database.fetch(
@@ -296,8 +311,7 @@ WITH ended AS (
   WHERE id = %(turn)s AND status = 'running' AND fence = %(fence)s
   RETURNING id, thread, assistant_message, model),
 m AS (
-  UPDATE messages SET parts = %(parts)s::json, status = %(status)s,
-    metadata = ('{"model":' || to_json(ended.model) || ',' || substr(%(metadata)s, 2))::json
+  UPDATE messages SET parts = %(parts)s::json, status = %(status)s, metadata = %(metadata)s::json
   FROM ended WHERE messages.thread = ended.thread AND messages.id = ended.assistant_message),
 e AS (INSERT INTO turn_events (turn, events) SELECT id, %(events)s FROM ended),
 u AS (
@@ -322,7 +336,8 @@ SELECT id FROM ended""",
 )
 
 _RENEW: LiteralString = """
-UPDATE turns SET lease_until = now() + %(lease)s * interval '1 second', partial = mine.partial::json
+UPDATE turns SET lease_until = now() + %(lease)s * interval '1 second',
+  partial = coalesce(mine.partial::json, turns.partial)
 FROM unnest(%(turns)s::text[], %(partials)s::text[]) AS mine (id, partial)
 WHERE turns.id = mine.id AND turns.owner = %(owner)s AND turns.status = 'running'
 RETURNING turns.id, turns.stop_requested
@@ -365,6 +380,13 @@ FROM ended WHERE messages.thread = ended.thread AND messages.id = ended.assistan
 _EVENTS: LiteralString = """
 SELECT events FROM turn_events JOIN turns ON turns.id = turn_events.turn
 JOIN threads ON threads.id = turns.thread
+WHERE turns.id = %(turn)s AND threads.id = %(thread)s
+  AND threads.workspace = %(workspace)s AND threads.user_id = %(user)s
+"""
+
+_PARTS: LiteralString = """
+SELECT messages.parts::text FROM turns JOIN threads ON threads.id = turns.thread
+JOIN messages ON messages.thread = turns.thread AND messages.id = turns.assistant_message
 WHERE turns.id = %(turn)s AND threads.id = %(thread)s
   AND threads.workspace = %(workspace)s AND threads.user_id = %(user)s
 """

@@ -60,6 +60,7 @@ TABLES = (
         title TEXT DEFAULT '' NOT NULL,
         head TEXT,
         previous_head TEXT,
+        hidden BOOLEAN DEFAULT false NOT NULL,
         created_at TIMESTAMPTZ DEFAULT now() NOT NULL,
         updated_at TIMESTAMPTZ DEFAULT now() NOT NULL,
         CONSTRAINT threads_pkey PRIMARY KEY (id),
@@ -68,8 +69,7 @@ TABLES = (
     )
     """,
     """
-    CREATE INDEX threads_workspace_user_id_updated_at_id_idx
-        ON threads (workspace, user_id, updated_at, id)
+    CREATE INDEX threads_list_idx ON threads (workspace, user_id, hidden, updated_at, id)
     """,
     """
     CREATE TABLE messages (

@@ -1,0 +1,231 @@
+"""Any LangChain chat model as a Parlour model, for the providers without a reader of our own.
+
+Costs about fifty times more CPU a token than openai.py, which is why those two are not here. What
+LangChain does not pass on (a provider's reasoning, say) is lost. Needs the extra `providers` and
+the provider's own package.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any, cast
+
+from langchain.chat_models import init_chat_model
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+from langchain_core.messages.ai import UsageMetadata, add_usage
+
+from parlour.domain import ToolSpec, Usage
+from parlour.errors import ConfigurationError
+from parlour.models import failures
+from parlour.models.failures import ModelFailure
+from parlour.models.finish import finish_reason
+from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
+from parlour.models.refusals import refused
+from parlour.models.toolcalls import ToolCallPieces
+from parlour.models.usage import usage_of
+from parlour.models.wire import WireLimits
+
+# The bound of a reply has three names; the first that a model knows is set.
+_BOUNDS = ("max_tokens", "max_output_tokens", "num_predict")
+
+
+def build_langchain(model: str, *, limits: WireLimits | None = None) -> LangChainModel:
+    """The model that LangChain calls `provider:name`; keys come from its own variables.
+
+    Raises `ConfigurationError` with LangChain's reason: an unknown provider, a missing package.
+    """
+    try:
+        chat = init_chat_model(model)
+    except ImportError as error:
+        raise ConfigurationError(f"PARLOUR_MODEL=langchain:{model}: {error}") from None
+    except Exception as error:  # each provider has its own exceptions for a missing key
+        first_line = str(error).strip().partition("\n")[0]
+        raise ConfigurationError(
+            f"PARLOUR_MODEL=langchain:{model} cannot be set up: {first_line}"
+        ) from error
+    return LangChainModel(chat, name=f"langchain:{model}", limits=limits)
+
+
+class LangChainModel:
+    """A Parlour model that speaks through a LangChain one. Use it with an instance of your own."""
+
+    def __init__(self, chat: BaseChatModel, *, name: str, limits: WireLimits | None = None) -> None:
+        self._chat = chat
+        self._name = name
+        self._limits = limits or WireLimits()
+
+    @property
+    def name(self) -> str:
+        """`langchain:<provider>:<model>`."""
+        return self._name
+
+    async def stream(self, request: ModelRequest, sink: ModelSink) -> ModelReply:
+        """One call. Raises a `ModelFailure`; cancelling closes LangChain's stream."""
+        chat = self._configured(request)
+        listener = _Listener(sink)
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + self._limits.total_s
+        heard = False
+        messages = [_message(message) for message in request.messages]
+        try:
+            async with asyncio.timeout(min(self._limits.first_byte_s, self._limits.total_s)) as end:
+                async with aclosing(_chunks(chat, messages, request.tools)) as chunks:
+                    async for chunk in chunks:
+                        heard = True
+                        end.reschedule(min(loop.time() + self._limits.idle_s, ends_at))
+                        listener.hear(chunk)
+        except TimeoutError as error:
+            if loop.time() >= ends_at:
+                raise failures.TotalTimeout() from error
+            raise (failures.IdleTimeout() if heard else failures.FirstByteTimeout()) from error
+        except ModelFailure:
+            raise
+        except Exception as error:  # each provider's package has its own tree of exceptions
+            raise _failure(error, heard=heard) from error
+        return listener.reply(request)
+
+    async def close(self) -> None:
+        """LangChain owns its connections."""
+
+    def _configured(self, request: ModelRequest) -> BaseChatModel:
+        fields = type(self._chat).model_fields
+        changes: dict[str, Any] = {}
+        for bound in _BOUNDS:
+            if bound in fields and getattr(self._chat, bound) is None:
+                changes[bound] = request.max_tokens
+                break
+        if request.temperature is not None and "temperature" in fields:
+            changes["temperature"] = request.temperature
+        return self._chat.model_copy(update=changes) if changes else self._chat
+
+
+async def _chunks(
+    chat: BaseChatModel, messages: list[BaseMessage], tools: tuple[ToolSpec, ...]
+) -> AsyncGenerator[AIMessageChunk, None]:
+    speaker: Any = chat.bind_tools([_tool(tool) for tool in tools]) if tools else chat
+    async with aclosing(speaker.astream(messages)) as stream:
+        async for chunk in stream:
+            yield chunk
+
+
+class _Listener:
+    """Turns LangChain's chunks into words for the sink and, at the end, a reply."""
+
+    def __init__(self, sink: ModelSink) -> None:
+        self._sink = sink
+        self._text: list[str] = []
+        self._thought: list[str] = []
+        self._calls = ToolCallPieces()
+        self._finish = ""
+        self._served_by = ""
+        self._usage: UsageMetadata | None = None
+
+    def hear(self, chunk: AIMessageChunk) -> None:
+        """One chunk. Its usage, by LangChain's custom, adds to that of the others."""
+        for block in chunk.content_blocks:
+            if block["type"] == "text" and block["text"]:
+                self._text.append(block["text"])
+                self._sink.text(block["text"])
+            elif block["type"] == "reasoning" and (thought := block.get("reasoning")):
+                self._thought.append(thought)
+                self._sink.reasoning(thought)
+        for piece in chunk.tool_call_chunks:
+            index = piece["index"]
+            self._calls.add(
+                index=index if isinstance(index, int) else None,
+                call_id=piece["id"],
+                name=piece["name"],
+                arguments=piece["args"] or "",
+            )
+        if chunk.usage_metadata:
+            self._usage = add_usage(self._usage, chunk.usage_metadata)
+        said = cast("Mapping[str, Any]", chunk.response_metadata)
+        finish = said.get("finish_reason") or said.get("stop_reason") or said.get("done_reason")
+        self._finish = str(finish) if finish else self._finish
+        self._served_by = self._served_by or str(said.get("model_name") or said.get("model") or "")
+        self._sink.flush()
+
+    def reply(self, request: ModelRequest) -> ModelReply:
+        """The whole reply. Raises when nothing proves that it is whole."""
+        reply = ModelReply(
+            text="".join(self._text),
+            finish_reason=finish_reason(self._finish, calls=len(self._calls)),
+            reasoning="".join(self._thought),
+            tool_calls=self._calls.requests(),
+            served_by=self._served_by,
+        )
+        usage = _usage(self._usage) if self._usage else usage_of(reply, request)
+        return dataclasses.replace(reply, usage=usage)
+
+
+def _usage(said: UsageMetadata) -> Usage:
+    """Disjoint buckets; LangChain's input includes the cache, its output the reasoning."""
+    into = said.get("input_token_details") or {}
+    out = said.get("output_token_details") or {}
+    read, write = into.get("cache_read") or 0, into.get("cache_creation") or 0
+    reasoning = out.get("reasoning") or 0
+    return Usage(
+        input=max(0, said["input_tokens"] - read - write),
+        cache_read=read,
+        cache_write=write,
+        output=max(0, said["output_tokens"] - reasoning),
+        reasoning=reasoning,
+    )
+
+
+def _failure(error: Exception, *, heard: bool) -> ModelFailure:
+    """The failure that a provider package's exception means, by what most of them carry."""
+    status: Any = getattr(error, "status_code", None) or getattr(error, "code", None)
+    if isinstance(status, int) and 300 <= status < 600:
+        response = getattr(error, "response", None)
+        headers = cast("Mapping[str, str]", getattr(response, "headers", None) or {})
+        return refused(status, headers, str(error).encode("utf-8", "replace"))
+    name = type(error).__name__
+    kind: type[ModelFailure] = ModelFailure
+    if "Timeout" in name:
+        kind = failures.IdleTimeout if heard else failures.FirstByteTimeout
+    elif "Connect" in name or isinstance(error, OSError):
+        kind = failures.CutOff if heard else failures.Unreachable
+    elif heard:
+        kind = failures.CutOff
+    return kind(f"{name}: {error}")
+
+
+def _message(message: ChatMessage) -> BaseMessage:
+    match message["role"]:
+        case "system":
+            return SystemMessage(message["content"])
+        case "user":
+            return HumanMessage(message["content"])
+        case "tool":
+            return ToolMessage(
+                message["content"], tool_call_id=message["call_id"], name=message["name"]
+            )
+        case _:
+            calls: list[dict[str, Any]] = [
+                {"id": call["id"], "name": call["name"], "args": call["arguments"] or {}}
+                for call in message.get("tool_calls") or ()
+            ]
+            return AIMessage(message["content"], tool_calls=calls)
+
+
+def _tool(tool: ToolSpec) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "function": {
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": tool.parameters or {"type": "object", "properties": {}},
+        },
+    }

@@ -1,0 +1,63 @@
+/** The AI SDK's transport with our rules: only the new message is sent, the line is watched. */
+import { DefaultChatTransport } from "ai";
+import { authorisedFetch, url } from "../kit/http";
+import { idleFetch } from "./idle-fetch";
+import type { ChatMessage } from "./types";
+
+export interface TransportHooks {
+  /** The message that the next request replaces: an edited question or an answer. */
+  target(): string | null;
+  /** The server has taken the request; from here on the answer outlives this page. */
+  accepted(): void;
+}
+
+/** Decisions on tool calls that wait in a message. */
+function approvalsIn(message: ChatMessage) {
+  return message.parts.flatMap((part) =>
+    part.type === "dynamic-tool" && part.state === "approval-responded"
+      ? [{ approvalId: part.approval.id, toolCallId: part.toolCallId, approved: part.approval.approved }]
+      : [],
+  );
+}
+
+/** The body of a POST. The server owns the history, so it is never sent. */
+export function requestBody(
+  id: string,
+  messages: ChatMessage[],
+  trigger: "submit-message" | "regenerate-message",
+  target: string | null,
+): object {
+  const last = messages.at(-1);
+  if (last?.role === "assistant") {
+    return { id, trigger, messageId: last.id, approvals: approvalsIn(last) };
+  }
+  const body: Record<string, unknown> = { id, trigger };
+  if (target !== null) body["messageId"] = target;
+  if (last !== undefined) {
+    const parts = last.parts.filter((part) => part.type === "text" || part.type === "file");
+    body["message"] = {
+      id: last.id,
+      role: "user",
+      parts: parts.map((part) => (part.type === "text" ? { type: "text", text: part.text } : part)),
+    };
+  }
+  return body;
+}
+
+export function chatTransport(hooks: TransportHooks): DefaultChatTransport<ChatMessage> {
+  const watched = idleFetch(authorisedFetch);
+  return new DefaultChatTransport<ChatMessage>({
+    api: url("/api/chat"),
+    // Says which events this client understands, such as the restart of a round.
+    headers: { "x-parlour-client": "ai-sdk/7" },
+    fetch: async (input, init) => {
+      const response = await watched(input, init);
+      if (response.ok && init?.method === "POST") hooks.accepted();
+      return response;
+    },
+    prepareSendMessagesRequest: ({ id, messages, trigger }) => ({
+      body: requestBody(id, messages, trigger, hooks.target()),
+      headers: { "x-parlour-client": "ai-sdk/7" },
+    }),
+  });
+}

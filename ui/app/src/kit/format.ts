@@ -1,0 +1,34 @@
+/** Numbers, times and sizes as people read them, in the language of the page. */
+import { strings } from "../strings";
+
+const language = () => document.documentElement.lang || "en";
+
+export const number = (value: number) =>
+  new Intl.NumberFormat(language(), { maximumFractionDigits: 6 }).format(value);
+
+export const dateTime = (iso: string) => {
+  const date = new Date(iso);
+  if (Number.isNaN(date.getTime())) return "";
+  return new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeStyle: "short" }).format(date);
+};
+
+/** `micros` is millionths of a US dollar. */
+export const cost = (micros: number) =>
+  new Intl.NumberFormat(language(), {
+    style: "currency",
+    currency: "USD",
+    maximumSignificantDigits: 2,
+  }).format(micros / 1e6);
+
+export const duration = strings.work.took;
+
+const DAY_MS = 86_400_000;
+
+/** Which group of the list a conversation belongs to, by calendar day. */
+export function dayGroup(iso: string, now: Date): keyof typeof strings.list.groups {
+  const midnight = new Date(now.getFullYear(), now.getMonth(), now.getDate()).getTime();
+  const then = new Date(iso).getTime();
+  if (then >= midnight) return "today";
+  if (then >= midnight - DAY_MS) return "yesterday";
+  return then >= midnight - 6 * DAY_MS ? "week" : "older";
+}

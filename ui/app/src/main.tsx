@@ -1,0 +1,32 @@
+/** Where the page begins. */
+import { Tooltip } from "radix-ui";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { App } from "./app";
+import { watchOtherTabs } from "./chat/conversations";
+import { watchSystemTheme } from "./kit/theme";
+import { adoptFragment } from "./kit/token";
+import { loadMe } from "./me";
+import { prefetchMarkdown } from "./parts/markdown-lazy";
+import { threads } from "./shell/threads";
+import "./styles.css";
+
+const HINT_DELAY_MS = 450; // hints should not chase a passing pointer
+
+adoptFragment();
+watchSystemTheme();
+watchOtherTabs();
+void loadMe();
+void threads.refresh();
+
+const root = document.getElementById("root");
+if (root !== null) {
+  createRoot(root).render(
+    <StrictMode>
+      <Tooltip.Provider delayDuration={HINT_DELAY_MS}>
+        <App />
+      </Tooltip.Provider>
+    </StrictMode>,
+  );
+}
+requestAnimationFrame(() => setTimeout(prefetchMarkdown));

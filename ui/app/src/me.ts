@@ -1,0 +1,19 @@
+/** Who is here, what answers, and what people must be told: asked once, before anything is shown. */
+import { api } from "./kit/api";
+import { type Failure, toFailure } from "./kit/problems";
+import { createStore } from "./kit/store";
+import type { Me } from "./wire";
+
+export const me = createStore<{ value: Me | null; failure: Failure | null }>({
+  value: null,
+  failure: null,
+});
+
+export async function loadMe(): Promise<void> {
+  me.set({ failure: null });
+  try {
+    me.set({ value: await api.me() });
+  } catch (error) {
+    me.set({ failure: toFailure(error) });
+  }
+}

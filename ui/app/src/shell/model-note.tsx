@@ -1,0 +1,77 @@
+/** Says plainly when no real model answers, and how to connect one. */
+import { Sparkle } from "lucide-react";
+import { useState } from "react";
+import { Button } from "../kit/button";
+import { CopyButton } from "../kit/copy-button";
+import { Dialog } from "../kit/dialog";
+import { strings } from "../strings";
+import type { Me } from "../wire";
+
+const words = strings.model;
+
+const COMMANDS = [
+  "OPENAI_API_KEY=… parlour serve",
+  "ANTHROPIC_API_KEY=… parlour serve",
+  "OPENAI_BASE_URL=… PARLOUR_MODEL=openai:name parlour serve",
+];
+
+function Command({ text }: { text: string }) {
+  return (
+    <div className="mt-1.5 flex items-center rounded-lg border border-line bg-surface-2 ps-3 pe-1">
+      <code className="thin-scroll flex-1 overflow-x-auto whitespace-nowrap py-2 font-mono text-fine">
+        {text}
+      </code>
+      <CopyButton label={strings.copy} text={() => text} />
+    </div>
+  );
+}
+
+export function leadFor(model: Me["model"]): string {
+  if (model.kind === "local") return words.localLead(model.label);
+  if (model.kind === "scripted") return words.scriptedLead;
+  return words.hosted(model.label);
+}
+
+interface ModelDialogProps {
+  model: Me["model"];
+  open: boolean;
+  onClose: () => void;
+}
+
+export function ModelDialog({ model, open, onClose }: ModelDialogProps) {
+  const [openai, anthropic, other] = COMMANDS;
+  return (
+    <Dialog open={open} onClose={onClose} title={words.aboutTitle}>
+      <div className="space-y-3 text-ui leading-relaxed">
+        <p className="text-ink-2">{leadFor(model)}</p>
+        {model.kind !== "hosted" && (
+          <>
+            <h3 className="pt-1 font-medium">{words.connect}</h3>
+            <p className="text-ink-2">{words.connectSteps}</p>
+            <div>
+              <Command text={openai ?? ""} />
+              <Command text={anthropic ?? ""} />
+            </div>
+            <p className="text-ink-2">{words.connectOther}</p>
+            <Command text={other ?? ""} />
+          </>
+        )}
+      </div>
+    </Dialog>
+  );
+}
+
+export function ModelNote({ model }: { model: Me["model"] }) {
+  const [open, setOpen] = useState(false);
+  const short = model.kind === "local" ? words.localShort : words.scriptedShort;
+  return (
+    <div className="frame mt-5 flex flex-wrap items-center gap-x-3 gap-y-1.5 rounded-2xl bg-accent-soft py-2 ps-4 pe-2 text-ui">
+      <Sparkle aria-hidden="true" className="size-4 shrink-0 text-accent" />
+      <p className="flex-1 basis-52 py-1">{short}</p>
+      <Button look="quiet" className="text-accent" onClick={() => setOpen(true)}>
+        {words.connect}
+      </Button>
+      <ModelDialog model={model} open={open} onClose={() => setOpen(false)} />
+    </div>
+  );
+}

@@ -1,0 +1,28 @@
+/** Three sentences for those who listen: at work, complete, or not. Never the words as they come. */
+import { useEffect, useRef, useState } from "react";
+import type { ChatMessage } from "../chat/types";
+import { strings } from "../strings";
+
+interface AnnouncerProps {
+  live: boolean;
+  failed: boolean;
+  last: ChatMessage | undefined;
+}
+
+export function Announcer({ live, failed, last }: AnnouncerProps) {
+  const [said, setSaid] = useState("");
+  const was = useRef(false);
+  const stopped = last?.metadata?.stopped === true;
+  useEffect(() => {
+    if (live === was.current) return;
+    was.current = live;
+    if (live) setSaid(strings.thread.working);
+    else if (failed) setSaid(strings.thread.failedSaid);
+    else setSaid(stopped ? strings.thread.stoppedSaid : strings.thread.complete);
+  }, [live, failed, stopped]);
+  return (
+    <p role="status" className="sr-only">
+      {said}
+    </p>
+  );
+}

@@ -1,0 +1,158 @@
+/** What the assistant did and said: the way there in a quiet voice, then the answer. */
+import { Check, Hand, Info, RotateCcw } from "lucide-react";
+import { memo, useId, useMemo, useState } from "react";
+import { type AnswerView, type Item, isVisiblyWorking, readAnswer } from "../chat/answer";
+import type { Conversation, Progress } from "../chat/conversation";
+import type { ChatMessage } from "../chat/types";
+import { IconButton } from "../kit/button";
+import { CopyButton } from "../kit/copy-button";
+import { ApprovalCard } from "../parts/approval-card";
+import { FailureCard } from "../parts/failure-card";
+import { Markdown } from "../parts/markdown-lazy";
+import { Reasoning } from "../parts/reasoning";
+import { Sources } from "../parts/sources";
+import { ToolRow } from "../parts/tool-row";
+import { hasWidget, Widget } from "../parts/widget";
+import { strings } from "../strings";
+import { Details } from "./details";
+import { Versions } from "./versions";
+
+interface AnswerProps {
+  message: ChatMessage;
+  conversation: Conversation;
+  live: boolean;
+  last: boolean;
+  status: string;
+  progress: Record<string, Progress>;
+}
+
+interface ItemViewProps {
+  item: Item;
+  progress: Record<string, Progress>;
+  onDecide: (approvalId: string, approved: boolean) => void;
+}
+
+function ItemView({ item, progress, onDecide }: ItemViewProps) {
+  switch (item.kind) {
+    case "reasoning":
+      return <Reasoning text={item.text} live={item.live} elapsedMs={item.elapsedMs} />;
+    case "text":
+      if (item.withdrawn) {
+        return <p className="border-line border-s-2 ps-3 text-ink-2 text-ui italic">{item.text}</p>;
+      }
+      return <Markdown text={item.text} live={item.live} quiet={!item.final} />;
+    case "tool":
+      if (item.tool.state === "approval") return <ApprovalCard tool={item.tool} onDecide={onDecide} />;
+      return (
+        <>
+          <ToolRow tool={item.tool} progress={progress[item.tool.id]} />
+          {hasWidget(item.tool.widget) && <Widget widget={item.tool.widget} />}
+        </>
+      );
+    case "widget":
+      return <Widget widget={item.widget} />;
+    case "notice":
+      return (
+        <p className="flex items-start gap-2 text-ink-2 text-ui">
+          <Info aria-hidden="true" className="mt-0.5 size-4 shrink-0 text-ink-3" />
+          {item.text}
+        </p>
+      );
+  }
+}
+
+/** Why the text ends where it ends, when it is not simply complete. */
+function endingOf(message: ChatMessage, view: AnswerView, live: boolean): string {
+  if (live || view.failure !== null) return "";
+  const { stopped, status, finishReason } = message.metadata ?? {};
+  if (stopped === true || status === "stopped") return strings.message.stopped;
+  if (finishReason === "length") return strings.message.length;
+  if (finishReason === "content-filter" || finishReason === "content_filter") {
+    return strings.message.filtered;
+  }
+  return "";
+}
+
+export function Working({ text }: { text: string }) {
+  return (
+    <p className="flex min-h-7 items-center gap-2 text-ui">
+      <span aria-hidden="true" className="relative flex size-2">
+        <span className="absolute inset-0 animate-ping rounded-full bg-accent opacity-40" />
+        <span className="size-2 rounded-full bg-accent" />
+      </span>
+      <span className="shimmer">{text === "" ? strings.work.thinking : text}</span>
+    </p>
+  );
+}
+
+function Actions({ message, conversation, live, last, view }: AnswerProps & { view: AnswerView }) {
+  const [open, setOpen] = useState(false);
+  const details = useId();
+  return (
+    <>
+      <div className="-ms-1.5 mt-1.5 flex h-7 items-center touch:h-11">
+        <div
+          role="toolbar"
+          aria-label={strings.message.actions}
+          className={`flex items-center transition-opacity duration-100 ${last || open ? "" : "opacity-0 focus-within:opacity-100 group-hover/message:opacity-100 touch:opacity-100"}`}
+        >
+          {view.markdown !== "" && <CopyButton label={strings.message.copy} text={() => view.markdown} />}
+          <IconButton
+            small
+            icon={RotateCcw}
+            label={strings.message.regenerate}
+            onClick={() => void conversation.regenerate(message.id)}
+          />
+          <IconButton
+            small
+            icon={Info}
+            label={strings.message.details}
+            aria-expanded={open}
+            aria-controls={details}
+            onClick={() => setOpen(!open)}
+          />
+        </div>
+        <Versions message={message} conversation={conversation} live={live} />
+      </div>
+      <div id={details} hidden={!open}>
+        {open && <Details metadata={message.metadata ?? {}} />}
+      </div>
+    </>
+  );
+}
+
+export const Answer = memo(function Answer(props: AnswerProps) {
+  const { message, conversation, live, last, status, progress } = props;
+  const view = useMemo(() => readAnswer(message, live), [message, live]);
+  const ending = endingOf(message, view, live);
+  const decide = (id: string, approved: boolean) =>
+    void conversation.chat.addToolApprovalResponse({ id, approved });
+  return (
+    <div className="group/message">
+      <div className="space-y-2.5">
+        {view.items.map((item) => (
+          <ItemView key={item.key} item={item} progress={progress} onDecide={decide} />
+        ))}
+        {live && !isVisiblyWorking(view) && <Working text={status} />}
+        {view.sources.length > 0 && <Sources sources={view.sources} />}
+        {ending !== "" && (
+          <p className="flex items-center gap-1.5 text-ink-3 text-ui">
+            {ending === strings.message.stopped ? (
+              <Hand aria-hidden="true" className="size-3.5" />
+            ) : (
+              <Check aria-hidden="true" className="size-3.5" />
+            )}
+            {ending}
+          </p>
+        )}
+        {view.failure !== null && !live && (
+          <FailureCard
+            failure={view.failure}
+            onRetry={last ? () => void conversation.regenerate(message.id) : undefined}
+          />
+        )}
+      </div>
+      {!live && <Actions {...props} view={view} />}
+    </div>
+  );
+});

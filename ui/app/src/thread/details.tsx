@@ -1,0 +1,42 @@
+/** Figures of one answer, for those who ask: model, time, tokens, cost. */
+import type { Metadata } from "../chat/types";
+import { cost, dateTime, duration, number } from "../kit/format";
+import { strings } from "../strings";
+
+const words = strings.details;
+
+function rowsOf({ model, createdAt, firstTokenMs, elapsedMs, usage, finishReason, turnId }: Metadata) {
+  const rows: [string, string][] = [];
+  const add = (name: string, value: string | undefined) => {
+    if (value !== undefined && value !== "") rows.push([name, value]);
+  };
+  const count = (value: number | undefined) => (value ? number(value) : undefined);
+  add(words.model, model);
+  add(words.when, createdAt && dateTime(createdAt));
+  add(words.first, firstTokenMs === undefined ? undefined : duration(firstTokenMs));
+  add(words.total, elapsedMs === undefined ? undefined : duration(elapsedMs));
+  add(words.input, count(usage?.input));
+  add(words.cached, count(usage?.cache_read));
+  add(words.output, count(usage?.output));
+  add(words.reasoning, count(usage?.reasoning));
+  if (usage?.estimated && rows.length > 0) add(words.counted, words.estimated);
+  add(words.cost, usage?.cost_micros === undefined ? undefined : cost(usage.cost_micros));
+  add(words.ended, finishReason);
+  add(words.turn, turnId);
+  return rows;
+}
+
+export function Details({ metadata }: { metadata: Metadata }) {
+  const rows = rowsOf(metadata);
+  if (rows.length === 0) return <p className="pt-1 text-fine text-ink-3">{words.none}</p>;
+  return (
+    <dl className="frame mt-1 grid max-w-md grid-cols-[max-content_1fr] gap-x-5 gap-y-1 rounded-xl border border-line bg-surface-2 px-4 py-3 text-fine tabular-nums">
+      {rows.map(([name, value]) => (
+        <div key={name} className="contents">
+          <dt className="text-ink-3">{name}</dt>
+          <dd className="break-all text-ink-2">{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

@@ -1,0 +1,184 @@
+/** One conversation on the screen: its messages, its line to the server, its box. */
+import { useChat } from "@ai-sdk/react";
+import { ArrowDown, LoaderCircle, WifiOff } from "lucide-react";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useStickToBottom } from "use-stick-to-bottom";
+import type { Conversation } from "../chat/conversation";
+import { Button } from "../kit/button";
+import { toFailure } from "../kit/problems";
+import { useStore } from "../kit/store";
+import { me } from "../me";
+import { FailureCard } from "../parts/failure-card";
+import { strings } from "../strings";
+import { Announcer } from "./announcer";
+import { Answer, Working } from "./answer";
+import { Composer } from "./composer";
+import { Empty } from "./empty";
+import { Older } from "./older";
+import { Question } from "./question";
+import { Skeleton, Unavailable } from "./unavailable";
+
+/** Rendering is the bottleneck, not the line: 20 frames of text a second read as smooth. */
+const THROTTLE_MS = 50;
+
+function LineState({ conversation }: { conversation: Conversation }) {
+  const { line } = useStore(conversation.store);
+  if (line === "online") return null;
+  return (
+    <div role="status" className="mt-3 flex flex-wrap items-center gap-3 text-ink-2 text-ui">
+      {line === "reconnecting" ? (
+        <>
+          <LoaderCircle aria-hidden="true" className="size-4 animate-spin-calm text-accent" />
+          {strings.connection.reconnecting}
+        </>
+      ) : (
+        <>
+          <WifiOff aria-hidden="true" className="size-4 text-danger" />
+          {strings.connection.lost}
+          <Button onClick={() => conversation.reconnect()}>{strings.connection.reconnect}</Button>
+        </>
+      )}
+    </div>
+  );
+}
+
+export function Thread({ conversation }: { conversation: Conversation }) {
+  const state = useStore(conversation.store);
+  const { value } = useStore(me);
+  const { messages, status, error } = useChat({ chat: conversation.chat, throttle: THROTTLE_MS });
+  const [editing, setEditing] = useState<string | null>(null);
+  const stick = useStickToBottom({ initial: "instant", resize: "instant" });
+  const scroller = useRef<HTMLElement | null>(null);
+  const heightBefore = useRef(0);
+  const live = status === "submitted" || status === "streaming";
+  const last = messages.at(-1);
+  const firstId = messages[0]?.id;
+
+  const setScroller = useCallback(
+    (element: HTMLElement | null) => {
+      scroller.current = element;
+      stick.scrollRef(element);
+    },
+    [stick.scrollRef],
+  );
+
+  const loadOlder = () => {
+    heightBefore.current = scroller.current?.scrollHeight ?? 0;
+    void conversation.loadOlder();
+  };
+  // Earlier messages grow the page upward; what people read stays where it is.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only a new first message moves things
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    if (element === null || heightBefore.current === 0) return;
+    element.scrollTop += element.scrollHeight - heightBefore.current;
+    heightBefore.current = 0;
+  }, [firstId]);
+
+  // A question just asked is always worth seeing, wherever people were reading.
+  const lastQuestion = messages.findLast((message) => message.role === "user")?.id;
+  const { scrollToBottom } = stick;
+  useEffect(() => {
+    if (lastQuestion !== undefined) void scrollToBottom({ animation: "instant" });
+  }, [lastQuestion, scrollToBottom]);
+
+  if (state.phase === "missing" || state.phase === "failed") {
+    return <Unavailable conversation={conversation} failure={state.loadFailure} />;
+  }
+  const failure = status === "error" && state.line === "online" ? toFailure(error) : null;
+  const shownInMessage = last?.parts.some((part) => part.type === "data-error") === true;
+  const empty = messages.length === 0;
+
+  return (
+    <>
+      <div className="relative min-h-0 flex-1">
+        <section
+          ref={setScroller}
+          aria-label={strings.thread.log}
+          className="thin-scroll h-full overflow-y-auto overflow-x-hidden [overflow-anchor:none] [scrollbar-gutter:stable_both-edges]"
+        >
+          <div ref={stick.contentRef}>
+            {state.phase === "loading" && <Skeleton />}
+            {state.phase === "ready" && empty && <Empty conversation={conversation} />}
+            {!empty && (
+              <div className="mx-auto w-full max-w-column px-4 pt-4 pb-6">
+                <Older
+                  more={state.older !== null}
+                  loading={state.loadingOlder}
+                  scroller={scroller}
+                  onMore={loadOlder}
+                />
+                {messages.map((message) => {
+                  const isLast = message === last;
+                  const mine = message.role === "user";
+                  return (
+                    <article
+                      key={message.id}
+                      className={`${mine ? "pt-5 first:pt-0" : "pt-3"} ${isLast ? "" : "lazy-layout"}`}
+                    >
+                      <h2 className="sr-only">{mine ? strings.thread.you : strings.thread.assistant}</h2>
+                      {mine ? (
+                        <Question
+                          message={message}
+                          conversation={conversation}
+                          live={live}
+                          editing={editing === message.id}
+                          onEdit={setEditing}
+                        />
+                      ) : (
+                        <Answer
+                          message={message}
+                          conversation={conversation}
+                          live={live && isLast}
+                          last={isLast}
+                          status={isLast ? state.status : ""}
+                          progress={state.progress}
+                        />
+                      )}
+                    </article>
+                  );
+                })}
+                {live && last?.role === "user" && (
+                  <div className="pt-3">
+                    <Working text={state.status} />
+                  </div>
+                )}
+                {failure !== null && !shownInMessage && (
+                  <div className="pt-3">
+                    <FailureCard
+                      failure={failure}
+                      title={state.unsent ? strings.errors.sendTitle : strings.errors.title}
+                      onRetry={() => void conversation.retry()}
+                      onTakeBack={state.unsent ? () => void conversation.takeBack() : undefined}
+                    />
+                  </div>
+                )}
+                <LineState conversation={conversation} />
+              </div>
+            )}
+          </div>
+        </section>
+        {!stick.isAtBottom && !empty && (
+          <button
+            type="button"
+            onClick={() => void stick.scrollToBottom({ animation: "instant" })}
+            className="frame absolute bottom-3 left-1/2 inline-flex min-h-9 -translate-x-1/2 animate-rise items-center gap-1.5 rounded-full border border-line bg-raised px-3.5 font-medium text-ui shadow-pop hover:bg-surface-2 touch:min-h-11"
+          >
+            <ArrowDown aria-hidden="true" className="size-4" />
+            {strings.thread.latest}
+          </button>
+        )}
+      </div>
+      <div className="mx-auto w-full max-w-column px-4 pb-[max(0.625rem,env(safe-area-inset-bottom))]">
+        <Composer
+          conversation={conversation}
+          live={live || state.line === "reconnecting"}
+          begun={!empty}
+          onEditLast={() => setEditing(lastQuestion ?? null)}
+        />
+        <p className="min-h-4.5 pt-2 text-balance text-center text-fine text-ink-3">{value?.disclosure}</p>
+      </div>
+      <Announcer live={live} failed={failure !== null || shownInMessage} last={last} />
+    </>
+  );
+}
