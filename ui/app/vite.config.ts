@@ -24,10 +24,20 @@ function headTags(): Plugin {
       this.emitFile({ type: "asset", fileName: name, source });
     },
     transformIndexHtml(_html, context) {
-      const font = Object.keys(context.bundle ?? {}).find((file) => file.endsWith(".woff2"));
-      const theme = { tag: "script", attrs: { src: `/${name}` }, injectTo: "head-prepend" as const };
+      const font = Object.keys(context.bundle ?? {}).find((file) => /inter.*\.woff2$/.test(file));
+      const theme = {
+        tag: "script",
+        attrs: { src: `/${name}` },
+        injectTo: "head-prepend" as const,
+      };
       if (font === undefined) return [theme];
-      const attrs = { rel: "preload", as: "font", type: "font/woff2", href: `/${font}`, crossorigin: "" };
+      const attrs = {
+        rel: "preload",
+        as: "font",
+        type: "font/woff2",
+        href: `/${font}`,
+        crossorigin: "",
+      };
       return [theme, { tag: "link", attrs, injectTo: "head" as const }];
     },
   };

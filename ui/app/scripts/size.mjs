@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 
 const KB = 1024;
-const BUDGETS = { shell: 170 * KB, style: 14 * KB, markdown: 155 * KB, font: 52 * KB };
+const BUDGETS = { shell: 178 * KB, style: 14 * KB, markdown: 155 * KB, font: 52 * KB };
 
 const out = new URL("../../../src/parlour/static/", import.meta.url);
 const manifest = JSON.parse(readFileSync(new URL("assets/manifest.json", out), "utf8"));
@@ -28,7 +28,10 @@ const sizes = {
   shell: sum([...shell], gzipped),
   style: sum(entry.css ?? [], gzipped),
   markdown: sum(lazy, gzipped),
-  font: sum((entry.assets ?? []).filter((file) => file.endsWith(".woff2")), raw),
+  font: sum(
+    (entry.assets ?? []).filter((file) => /inter.*\.woff2$/.test(file)),
+    raw,
+  ),
 };
 
 let failed = false;
@@ -36,6 +39,8 @@ for (const [name, size] of Object.entries(sizes)) {
   const over = size > BUDGETS[name];
   failed ||= over;
   const used = (size / KB).toFixed(1).padStart(7);
-  console.log(`${name.padEnd(10)}${used} KB of ${BUDGETS[name] / KB} KB${over ? "  too large" : ""}`);
+  console.log(
+    `${name.padEnd(10)}${used} KB of ${BUDGETS[name] / KB} KB${over ? "  too large" : ""}`,
+  );
 }
 process.exit(failed ? 1 : 0);

@@ -4,6 +4,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app";
 import { watchOtherTabs } from "./chat/conversations";
+import { threadInAddress } from "./kit/router";
 import { watchSystemTheme } from "./kit/theme";
 import { adoptFragment } from "./kit/token";
 import { loadMe } from "./me";
@@ -29,4 +30,6 @@ if (root !== null) {
     </StrictMode>,
   );
 }
-requestAnimationFrame(() => setTimeout(prefetchMarkdown));
+// An old conversation needs markdown at once, a new one only when the first answer comes.
+if (threadInAddress() === null) requestAnimationFrame(() => setTimeout(prefetchMarkdown));
+else prefetchMarkdown();

@@ -6,7 +6,7 @@ const plural = (count: number, one: string, many: string) =>
 
 export const strings = {
   product: "Parlour",
-  skip: "Skip to the message box",
+  skip: "Skip to the conversation",
   loading: "Loading",
   close: "Close",
   cancel: "Cancel",
@@ -53,8 +53,7 @@ export const strings = {
   },
 
   model: {
-    local: "Demo model",
-    scripted: "Scripted tour",
+    scripted: "Scripted guide",
     aboutTitle: "About this model",
     hosted: (label: string) => `Answers come from ${label}.`,
     localLead: (label: string) =>
@@ -71,7 +70,14 @@ export const strings = {
 
   empty: {
     greeting: (hour: number, name: string) => {
-      const part = hour < 5 ? "Good evening" : hour < 12 ? "Good morning" : hour < 18 ? "Good afternoon" : "Good evening";
+      const part =
+        hour < 5
+          ? "Good evening"
+          : hour < 12
+            ? "Good morning"
+            : hour < 18
+              ? "Good afternoon"
+              : "Good evening";
       return name === "" ? part : `${part}, ${name}`;
     },
     lead: "Ask anything. Parlour can think, use tools, and show you how it got there.",
@@ -154,7 +160,9 @@ export const strings = {
   work: {
     thinking: "Thinking",
     thought: (seconds: number) =>
-      seconds < 1 ? "Thought for a moment" : `Thought for ${plural(Math.round(seconds), "second", "seconds").replace(/ seconds?$/, " s")}`,
+      seconds < 1
+        ? "Thought for a moment"
+        : `Thought for ${plural(Math.round(seconds), "second", "seconds").replace(/ seconds?$/, " s")}`,
     thoughtSome: "Thought about it",
     steps: (count: number) => plural(count, "step", "steps"),
     failedTool: "did not work",
@@ -163,14 +171,16 @@ export const strings = {
     result: "What came back",
     empty: "Nothing",
     denied: "You did not allow this",
-    took: (ms: number) => (ms < 1000 ? `${n.format(Math.max(1, Math.round(ms)))} ms` : `${(ms / 1000).toFixed(1)} s`),
+    took: (ms: number) =>
+      ms < 1000 ? `${n.format(Math.max(1, Math.round(ms)))} ms` : `${(ms / 1000).toFixed(1)} s`,
     progress: (done: number, total: number) =>
       total > 0 ? `${n.format(done)} of ${n.format(total)}` : n.format(done),
   },
 
   table: {
     rows: (count: number) => plural(count, "row", "rows"),
-    firstOf: (shown: number, total: number) => `First ${n.format(shown)} of ${n.format(total)} rows`,
+    firstOf: (shown: number, total: number) =>
+      `First ${n.format(shown)} of ${n.format(total)} rows`,
     copy: "Copy table",
     download: "Download CSV",
     sort: (column: string) => `Sort by ${column}`,
@@ -221,6 +231,7 @@ export const strings = {
   errors: {
     title: "This answer failed",
     sendTitle: "Your message was not sent",
+    takeBack: "Put it back in the box",
     reference: "Reference",
     code: "Code",
     signInTitle: "You are signed out",
@@ -228,15 +239,21 @@ export const strings = {
     reload: "Reload",
     startTitle: "Parlour cannot be reached",
     start: "The server does not answer. Check that it is running, then try again.",
+    /** What to do, by error code; what happened is said by the server. */
     advice: {
       network: "The server cannot be reached. Check your connection and try again.",
-      rate_limited: "Wait a moment, then try again.",
-      overloaded: "Many people are asking at once. Wait a moment, then try again.",
-      turn_in_progress: "An answer is still being made here. Wait for it or stop it, then send again.",
-      turn_lost: "The server stopped while it answered. What was said so far is kept. Try again.",
-      model_unavailable: "The model does not answer. Try again, or choose another model in the settings.",
-      internal: "Something broke on our side. Trying again may help; if not, pass on the reference.",
-      other: "Trying again may help; if not, pass on the reference.",
+      too_long: "Shorten the message and send it again.",
+      forbidden: "Ask the people who run this product for access.",
+      unauthenticated: "Open this page again from the product you came from.",
+      turn_in_progress: "Wait for the running answer or stop it, then try again.",
+      overloaded: "Wait a moment, then try again.",
+      shutting_down: "The server is restarting. Try again in a few seconds.",
+      store_unavailable: "Wait a moment, then try again.",
+      upstream_failed: "Try again. If it stays like this, the provider of the model has a problem.",
+      turn_lost: "What was said so far is kept. Try again.",
+      internal:
+        "Something broke on our side. Try again; if it stays like this, pass on the reference.",
+      other: "Try again. If it stays like this, pass on the reference.",
       final: "Trying again will not help. Change the message, or pass on the reference.",
     } as Record<string, string>,
     withFile: "Some of the page could not be loaded. Reload to get the new version.",

@@ -48,7 +48,8 @@ function say(title: string, verbs: Map<string, string>, other: string): string {
   const [first = "", ...rest] = plain.split(" ");
   const verb = verbs.get(first.toLowerCase());
   // A lone verb-like word ("Test", "Search") is more likely the name of a thing.
-  if (verb === undefined || (rest.length === 0 && !first.endsWith("ing"))) return `${other} ${plain}`;
+  if (verb === undefined || (rest.length === 0 && !first.endsWith("ing")))
+    return `${other} ${plain}`;
   return [capital(verb), ...rest].join(" ");
 }
 

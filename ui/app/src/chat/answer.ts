@@ -113,14 +113,26 @@ function reasoningMs(part: ChatPart): number {
   return typeof value === "number" ? value : 0;
 }
 
-function toItem(part: ChatPart, key: string, live: boolean, last: boolean, final: boolean): Item | null {
+function toItem(
+  part: ChatPart,
+  key: string,
+  live: boolean,
+  last: boolean,
+  final: boolean,
+): Item | null {
   switch (part.type) {
     case "text":
       if (part.text === "") return null;
       return { kind: "text", key, text: part.text, live: live && last, final, withdrawn: false };
     case "reasoning": {
       const streaming = live && last && part.state === "streaming";
-      return { kind: "reasoning", key, text: part.text, live: streaming, elapsedMs: reasoningMs(part) };
+      return {
+        kind: "reasoning",
+        key,
+        text: part.text,
+        live: streaming,
+        elapsedMs: reasoningMs(part),
+      };
     }
     case "dynamic-tool":
       return { kind: "tool", key: `tool-${part.toolCallId}`, tool: toolView(part, live) };
@@ -129,7 +141,11 @@ function toItem(part: ChatPart, key: string, live: boolean, last: boolean, final
     case "data-notice":
       return { kind: "notice", key, text: part.data.text };
     case "file":
-      return { kind: "widget", key, widget: { kind: "image", url: part.url, mediaType: part.mediaType } };
+      return {
+        kind: "widget",
+        key,
+        widget: { kind: "image", url: part.url, mediaType: part.mediaType },
+      };
     default:
       return null;
   }
@@ -141,7 +157,12 @@ function toSource(part: ChatPart): Source | null {
   }
   if (part.type !== "source-document") return null;
   const page = part.providerMetadata?.["parlour"]?.["page"];
-  return { id: part.sourceId, title: part.title, url: "", page: typeof page === "number" ? page : null };
+  return {
+    id: part.sourceId,
+    title: part.title,
+    url: "",
+    page: typeof page === "number" ? page : null,
+  };
 }
 
 /** `live` says that this message is being made right now; parts alone cannot tell. */

@@ -87,7 +87,10 @@ export class Conversation {
     this.chat = new Chat<ChatMessage>({
       id,
       generateId: newId,
-      transport: chatTransport({ target: () => this.#request.target, accepted: () => this.#onAccepted() }),
+      transport: chatTransport({
+        target: () => this.#request.target,
+        accepted: () => this.#onAccepted(),
+      }),
       sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithApprovalResponses,
       onData: (part) => this.#onData(part),
       onFinish: (ending) => this.#onFinish(ending),
@@ -123,7 +126,10 @@ export class Conversation {
     } catch (error) {
       const failure = toFailure(error);
       if (this.store.get().phase === "ready" && failure.status !== 404) return;
-      this.store.set({ phase: failure.status === 404 ? "missing" : "failed", loadFailure: failure });
+      this.store.set({
+        phase: failure.status === 404 ? "missing" : "failed",
+        loadFailure: failure,
+      });
     }
   }
 
@@ -188,12 +194,14 @@ export class Conversation {
    * those frames and lose the mark "stopped".
    */
   async stop(): Promise<void> {
-    if (!this.isLive && this.store.get().line === "online") return;
+    const wasCut = this.store.get().line !== "online";
+    if (!this.isLive && !wasCut) return;
     this.store.set({ stopping: true });
     this.#line.cancel();
     await api.stop(this.id).catch(() => undefined);
     await this.#until(() => !this.isLive, STOP_GRACE_MS);
     if (this.isLive) await this.chat.stop();
+    else if (wasCut) await this.refresh();
     this.store.set({ stopping: false });
   }
 
@@ -302,7 +310,8 @@ export class Conversation {
     if (this.#line.ended(ending)) return;
     this.#adoptUserId(ending.message);
     this.listener.finished(this);
-    if (ending.isError || ending.isAbort || ending.finishReason === "interrupted") this.#returnQueued();
+    if (ending.isError || ending.isAbort || ending.finishReason === "interrupted")
+      this.#returnQueued();
     void this.#settle();
   }
 

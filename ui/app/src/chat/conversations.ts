@@ -1,9 +1,10 @@
 /** All conversations of this tab, and the word between tabs. */
-import { go } from "../kit/router";
+
 import { newId } from "../kit/ids";
+import { go } from "../kit/router";
 import { threads } from "../shell/threads";
-import { textOf } from "./convert";
 import { Conversation, type Listener } from "./conversation";
+import { textOf } from "./convert";
 
 const KEPT = 12; // conversations that stay in memory when nothing happens in them
 

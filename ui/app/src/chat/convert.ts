@@ -82,7 +82,8 @@ function convertMetadata(message: Message): Metadata {
 }
 
 export function toChatMessage(message: Message): ChatMessage {
-  const parts = message.role === "user" ? message.parts.map(convertPart) : convertParts(message.parts);
+  const parts =
+    message.role === "user" ? message.parts.map(convertPart) : convertParts(message.parts);
   return { id: message.id, role: message.role, parts, metadata: convertMetadata(message) };
 }
 
@@ -98,7 +99,11 @@ export function mergeStored(local: ChatMessage[], stored: Message[]): ChatMessag
     const metadata = { ...message.metadata, ...match.metadata };
     const hasError = message.parts.some((part) => part.type === "data-error");
     const error = hasError ? undefined : match.parts.find((part) => part.type === "data-error");
-    return { ...message, metadata, parts: error === undefined ? message.parts : [...message.parts, error] };
+    return {
+      ...message,
+      metadata,
+      parts: error === undefined ? message.parts : [...message.parts, error],
+    };
   });
 }
 

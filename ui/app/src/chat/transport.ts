@@ -15,7 +15,13 @@ export interface TransportHooks {
 function approvalsIn(message: ChatMessage) {
   return message.parts.flatMap((part) =>
     part.type === "dynamic-tool" && part.state === "approval-responded"
-      ? [{ approvalId: part.approval.id, toolCallId: part.toolCallId, approved: part.approval.approved }]
+      ? [
+          {
+            approvalId: part.approval.id,
+            toolCallId: part.toolCallId,
+            approved: part.approval.approved,
+          },
+        ]
       : [],
   );
 }

@@ -5,7 +5,8 @@ import type { ChatMessage } from "./types";
 const key = (thread: string) => `unsent.${thread}`;
 
 export const unsent = {
-  keep: (thread: string, id: string, text: string) => write(key(thread), JSON.stringify({ id, text })),
+  keep: (thread: string, id: string, text: string) =>
+    write(key(thread), JSON.stringify({ id, text })),
   clear: (thread: string) => write(key(thread), null),
   /** The text that never arrived, if there is one; forgets it either way. */
   take(thread: string, arrived: ChatMessage[]): string | null {

@@ -29,7 +29,13 @@ interface IconButtonProps extends Omit<ComponentProps<"button">, "aria-label" | 
   small?: boolean;
 }
 
-export function IconButton({ label, icon: Icon, small = false, className = "", ...rest }: IconButtonProps) {
+export function IconButton({
+  label,
+  icon: Icon,
+  small = false,
+  className = "",
+  ...rest
+}: IconButtonProps) {
   const size = small ? "size-7" : "size-8";
   return (
     <Hint label={label}>

@@ -18,8 +18,10 @@ interface DialogProps {
 export function useModal(open: boolean, element: HTMLDialogElement | null): void {
   useEffect(() => {
     if (element === null || open === element.open) return;
-    if (open) element.showModal();
-    else element.close();
+    if (open) {
+      element.showModal();
+      element.focus(); // not the first button, whose hint would open with it
+    } else element.close();
   }, [open, element]);
 }
 
@@ -31,10 +33,11 @@ export function Dialog({ open, onClose, title, children }: DialogProps) {
     // biome-ignore lint/a11y/useKeyWithClickEvents: Esc closes it; the click is on the backdrop only
     <dialog
       ref={setElement}
+      tabIndex={-1}
       aria-labelledby={heading}
       onClose={onClose}
       onClick={(event) => event.target === element && onClose()}
-      className="m-auto max-h-[85dvh] w-[min(30rem,calc(100vw-2rem))] rounded-2xl border border-line bg-raised p-0 text-ink shadow-pop open:animate-rise"
+      className="m-auto max-h-[85dvh] w-[min(30rem,calc(100vw-2rem))] rounded-2xl border border-line bg-raised p-0 text-ink shadow-pop outline-none open:animate-rise"
     >
       <PortalContext value={element}>
         {open && (

@@ -9,7 +9,9 @@ export const number = (value: number) =>
 export const dateTime = (iso: string) => {
   const date = new Date(iso);
   if (Number.isNaN(date.getTime())) return "";
-  return new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeStyle: "short" }).format(date);
+  return new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeStyle: "short" }).format(
+    date,
+  );
 };
 
 /** `micros` is millionths of a US dollar. */

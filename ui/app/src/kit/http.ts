@@ -1,6 +1,7 @@
 /** One way to the server: the token on every request, a silent refresh after 401, problems as errors. */
-import { createStore } from "./store";
+
 import { fromResponse, RequestFailed, toFailure } from "./problems";
+import { createStore } from "./store";
 import { canRefresh, getToken, refreshToken } from "./token";
 
 export const access = createStore<{ signedOut: boolean }>({ signedOut: false });

@@ -57,10 +57,17 @@ interface MenuChoiceProps<T extends string> {
   onChange: (value: T) => void;
 }
 
-export function MenuChoice<T extends string>({ label, value, options, onChange }: MenuChoiceProps<T>) {
+export function MenuChoice<T extends string>({
+  label,
+  value,
+  options,
+  onChange,
+}: MenuChoiceProps<T>) {
   return (
     <DropdownMenu.RadioGroup value={value} aria-label={label}>
-      <DropdownMenu.Label className="px-2 pt-1.5 pb-1 text-fine text-ink-3">{label}</DropdownMenu.Label>
+      <DropdownMenu.Label className="px-2 pt-1.5 pb-1 text-fine text-ink-3">
+        {label}
+      </DropdownMenu.Label>
       {options.map(({ value: option, label: name, icon: Icon }) => (
         <DropdownMenu.RadioItem
           key={option}

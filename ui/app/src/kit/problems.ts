@@ -62,9 +62,9 @@ export function toFailure(error: unknown): Failure {
   return fromRecord({ retryable: true }, statusOf(error));
 }
 
-/** What to do about it, in one sentence. */
-export function adviceFor(failure: Failure): string {
-  const known = strings.errors.advice[failure.code];
-  const fallback = failure.retryable ? strings.errors.advice["other"] : strings.errors.advice["final"];
-  return known ?? fallback ?? "";
+/** What to do about it, in one sentence; empty when the server's own words say it already. */
+export function adviceFor({ code, message, retryable }: Failure): string {
+  const { advice } = strings.errors;
+  if (message !== "" && (!retryable || /\bagain\b/i.test(message))) return "";
+  return advice[code] ?? (retryable ? advice["other"] : advice["final"]) ?? "";
 }

@@ -15,7 +15,8 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 
 function toCell(value: unknown): Cell {
   if (value === null || value === undefined) return null;
-  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return value;
+  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean")
+    return value;
   return JSON.stringify(value);
 }
 
@@ -26,13 +27,17 @@ const columnName = (column: unknown) => {
 
 /** A table widget, or null when the value is something else. Rows may be arrays or records. */
 export function readTable(value: unknown): TableData | null {
-  if (!isRecord(value) || !Array.isArray(value["columns"]) || !Array.isArray(value["rows"])) return null;
-  const keys = value["columns"].map((c: unknown) => (isRecord(c) ? String(c["name"] ?? "") : String(c)));
+  if (!isRecord(value) || !Array.isArray(value["columns"]) || !Array.isArray(value["rows"]))
+    return null;
+  const keys = value["columns"].map((c: unknown) =>
+    isRecord(c) ? String(c["name"] ?? "") : String(c),
+  );
   const rows = value["rows"].map((row: unknown): Cell[] => {
     if (Array.isArray(row)) return keys.map((_, at) => toCell(row[at]));
     return isRecord(row) ? keys.map((key) => toCell(row[key])) : [toCell(row)];
   });
-  const total = typeof value["total"] === "number" ? Math.max(value["total"], rows.length) : rows.length;
+  const total =
+    typeof value["total"] === "number" ? Math.max(value["total"], rows.length) : rows.length;
   const title = typeof value["title"] === "string" ? value["title"] : "";
   return { title, columns: value["columns"].map(columnName), rows, total };
 }

@@ -1,6 +1,7 @@
 /** Light, dark or the system's choice, written as `data-theme` on the root element. */
-import { createStore } from "./store";
+
 import { read, write } from "./storage";
+import { createStore } from "./store";
 
 export type ThemeChoice = "system" | "light" | "dark";
 

@@ -4,8 +4,9 @@ import { useState } from "react";
 import type { ToolView } from "../chat/answer";
 import { Button } from "../kit/button";
 import { dateTime } from "../kit/format";
+import { prettyJson } from "../kit/json";
 import { strings } from "../strings";
-import { CodeBlock } from "./code-block";
+import { DataBlock } from "./code-block";
 
 interface ApprovalCardProps {
   tool: ToolView;
@@ -42,8 +43,8 @@ export function ApprovalCard({ tool, onDecide }: ApprovalCardProps) {
       </p>
       <p className="mt-1.5 text-[0.9375rem]">{summary}</p>
       <p className="mt-1 text-fine text-ink-3">{facts.join(" · ")}</p>
-      <h4 className="mt-3 mb-1 font-medium text-fine text-ink-3">{strings.approval.arguments}</h4>
-      <CodeBlock language="json" code={JSON.stringify(tool.input, null, 2) ?? ""} />
+      <h3 className="mt-3 mb-1 font-medium text-fine text-ink-3">{strings.approval.arguments}</h3>
+      <DataBlock text={prettyJson(tool.input)} />
       <div className="mt-3 flex flex-wrap gap-2">
         <Button disabled={decided} onClick={() => decide(false)}>
           {strings.approval.deny}

@@ -32,3 +32,22 @@ export function CodeBlock({ code, language }: { code: string; language: string }
     </figure>
   );
 }
+
+/** A few lines of data without a headline, such as the arguments of a tool. */
+export function DataBlock({ text }: { text: string }) {
+  return (
+    <div className="frame flex items-start rounded-xl border border-line bg-surface-2 ps-3.5 pe-1">
+      <pre
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls has to take the keyboard
+        tabIndex={0}
+        dir="ltr"
+        className="thin-scroll max-h-80 min-w-0 flex-1 overflow-auto whitespace-pre-wrap py-2 font-mono text-[0.8125rem] leading-[1.6] [overflow-wrap:anywhere] touch:py-3"
+      >
+        <code>{text}</code>
+      </pre>
+      <div className="py-1">
+        <CopyButton label={strings.copy} text={() => text} />
+      </div>
+    </div>
+  );
+}

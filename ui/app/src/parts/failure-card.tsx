@@ -16,8 +16,7 @@ export function FailureCard({ failure, title, onRetry, onTakeBack }: FailureCard
   const { message, code, reference } = failure;
   const advice = adviceFor(failure);
   return (
-    <div
-      role="group"
+    <section
       aria-label={title ?? strings.errors.title}
       className="frame rounded-xl border border-danger-line bg-danger-soft px-4 py-3 text-ui"
     >
@@ -25,10 +24,7 @@ export function FailureCard({ failure, title, onRetry, onTakeBack }: FailureCard
         <TriangleAlert aria-hidden="true" className="size-4 shrink-0" strokeWidth={2} />
         {title ?? strings.errors.title}
       </p>
-      <p className="mt-1.5 text-ink">
-        {message !== "" && message !== advice && `${message} `}
-        {!message.includes(advice) && <span className="text-ink-2">{advice}</span>}
-      </p>
+      <p className="mt-1.5">{[message, advice].filter((text) => text !== "").join(" ")}</p>
       <p className="mt-1.5 break-all text-fine text-ink-3">
         {strings.errors.code} <code className="font-mono">{code}</code>
         {reference !== "" && (
@@ -48,11 +44,11 @@ export function FailureCard({ failure, title, onRetry, onTakeBack }: FailureCard
           )}
           {onTakeBack !== undefined && (
             <Button look="quiet" onClick={onTakeBack}>
-              {strings.message.edit}
+              {strings.errors.takeBack}
             </Button>
           )}
         </div>
       )}
-    </div>
+    </section>
   );
 }

@@ -17,18 +17,17 @@ export function MarkdownTable({ children }: ComponentProps<"table">) {
   };
   return (
     <div className="frame group/table relative rounded-xl border border-line bg-raised">
-      <div
+      <section
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls has to take the keyboard
         tabIndex={0}
-        role="region"
         aria-label={strings.table.untitled}
         className="thin-scroll max-h-[32rem] overflow-auto rounded-xl"
       >
         <table ref={table} className="grid-table">
           {children}
         </table>
-      </div>
-      <div className="absolute end-1 top-1 rounded-lg bg-raised opacity-0 transition-opacity focus-within:opacity-100 group-hover/table:opacity-100 touch:opacity-100">
+      </section>
+      <div className="absolute end-1 top-1 rounded-lg bg-raised opacity-0 transition-opacity focus-within:opacity-100 group-hover/table:opacity-100 touch:hidden">
         <CopyButton label={strings.table.copy} text={copy} />
       </div>
     </div>

@@ -5,6 +5,7 @@ import { Streamdown, type StreamdownProps } from "streamdown";
 import { strings } from "../strings";
 import { CodeBlock } from "./code-block";
 import { MarkdownTable } from "./markdown-table";
+import { headingLevels, withoutHalfTable } from "./markdown-text";
 
 /** Only addresses that a person can check before following them; everything else is words. */
 export function safeHref(href: string | undefined): URL | null {
@@ -35,9 +36,15 @@ function Picture({ src, alt = "" }: ComponentProps<"img">) {
   const address = typeof src === "string" ? src : undefined;
   const url = safeHref(address);
   if (url?.origin === location.origin) {
-    return <img src={url.href} alt={alt} loading="lazy" className="max-h-96 max-w-full rounded-lg" />;
+    return (
+      <img src={url.href} alt={alt} loading="lazy" className="max-h-96 max-w-full rounded-lg" />
+    );
   }
-  return url === null ? <span>{alt}</span> : <Link href={url.href}>{strings.message.image(alt)}</Link>;
+  return url === null ? (
+    <span>{alt}</span>
+  ) : (
+    <Link href={url.href}>{strings.message.image(alt)}</Link>
+  );
 }
 
 function textIn(node: ReactNode): string {
@@ -47,42 +54,51 @@ function textIn(node: ReactNode): string {
 }
 
 function Fence({ children }: ComponentProps<"pre">) {
-  const code = isValidElement<{ className?: string }>(children) ? (children.props.className ?? "") : "";
+  const code = isValidElement<{ className?: string }>(children)
+    ? (children.props.className ?? "")
+    : "";
   const language = /language-([\w+#.-]+)/.exec(code)?.[1] ?? "";
   return <CodeBlock code={textIn(children).replace(/\n$/, "")} language={language} />;
 }
 
-/** Headings start at the third level: the page has the first, each message the second. */
-const components = {
-  a: Link,
-  img: Picture,
-  pre: Fence,
-  code: "code",
-  inlineCode: "code",
-  table: MarkdownTable,
-  thead: "thead",
-  tbody: "tbody",
-  tr: "tr",
-  th: "th",
-  td: "td",
-  p: "p",
-  ul: "ul",
-  ol: "ol",
-  li: "li",
-  h1: "h3",
-  h2: "h4",
-  h3: "h5",
-  h4: "h6",
-  h5: "h6",
-  h6: "h6",
-  blockquote: "blockquote",
-  hr: "hr",
-  strong: "strong",
-  em: "em",
-  sub: "sub",
-  sup: "sup",
-  section: "section",
-} as unknown as NonNullable<StreamdownProps["components"]>;
+const InlineCode = ({ children }: ComponentProps<"code">) => <code>{children}</code>;
+
+/**
+ * Headings begin at the third level, because the page has the first and each message the second;
+ * levels that a text leaves out are closed up, so that the outline has no holes.
+ */
+function headings(levels: string) {
+  const tags: Record<string, string> = {};
+  for (let level = 1; level <= 6; level++) {
+    const rank = [...levels].filter((used) => Number(used) < level).length;
+    tags[`h${level}`] = `h${Math.min(3 + rank, 6)}`;
+  }
+  return tags;
+}
+
+type Components = NonNullable<StreamdownProps["components"]>;
+const known = new Map<string, Components>();
+
+function componentsFor(levels: string): Components {
+  let components = known.get(levels);
+  if (components === undefined) {
+    const plain = "thead tbody tr th td p ul ol li blockquote hr strong em sub sup section".split(
+      " ",
+    );
+    components = {
+      ...Object.fromEntries(plain.map((name) => [name, name])),
+      ...headings(levels),
+      a: Link,
+      img: Picture,
+      pre: Fence,
+      code: "code",
+      inlineCode: InlineCode,
+      table: MarkdownTable,
+    } as unknown as Components;
+    known.set(levels, components);
+  }
+  return components;
+}
 
 interface MarkdownProps {
   text: string;
@@ -91,17 +107,18 @@ interface MarkdownProps {
 }
 
 export const Markdown = memo(function Markdown({ text, live, quiet = false }: MarkdownProps) {
+  const shown = live ? withoutHalfTable(text) : text;
   return (
     <Streamdown
       className={quiet ? "md quiet" : "md"}
-      mode={live ? "streaming" : "static"}
+      mode="streaming" // also when it is done: the other mode has another shape, and the page would jump
       parseIncompleteMarkdown={live}
       controls={false}
       linkSafety={{ enabled: false }}
       dir="auto"
-      components={components}
+      components={componentsFor(headingLevels(shown))}
     >
-      {text}
+      {shown}
     </Streamdown>
   );
 });

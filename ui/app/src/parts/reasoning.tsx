@@ -42,7 +42,12 @@ export function Reasoning({ text, live, elapsedMs }: ReasoningProps) {
           className={`size-3.5 transition-transform duration-150 rtl:rotate-180 ${open ? "rotate-90 rtl:rotate-90" : ""}`}
         />
       </button>
-      <section id={content} hidden={!open} aria-label={strings.work.thinking} className="pt-1 pb-1.5">
+      <section
+        id={content}
+        hidden={!open}
+        aria-label={strings.work.thinking}
+        className="ms-0.5 border-line border-s-2 ps-4 [&:not([hidden])]:my-1.5"
+      >
         {open && <Markdown text={text} live={live} quiet />}
       </section>
     </div>

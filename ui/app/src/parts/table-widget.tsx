@@ -8,7 +8,7 @@ import { number } from "../kit/format";
 import { type Cell, isNumeric, sortRows, type TableData, toCsv, toTsv } from "../kit/table";
 import { strings } from "../strings";
 
-const FIRST_ROWS = 12; // as many as fit beside an answer without burying it
+const FIRST_ROWS = 8; // as many as fit beside an answer without burying it
 
 interface Order {
   column: number;
@@ -28,7 +28,8 @@ interface HeadProps {
 }
 
 function Head({ name, numeric, order, onSort }: HeadProps) {
-  const Icon = order === "ascending" ? ArrowUp : order === "descending" ? ArrowDown : ChevronsUpDown;
+  const Icon =
+    order === "ascending" ? ArrowUp : order === "descending" ? ArrowDown : ChevronsUpDown;
   return (
     <th scope="col" aria-sort={order ?? "none"} className={`!p-0 ${numeric ? "number" : ""}`}>
       <button
@@ -80,13 +81,14 @@ export function TableWidget({ table }: { table: TableData }) {
           small
           label={strings.table.download}
           icon={Download}
-          onClick={() => saveFile(`${title}.csv`, "text/csv;charset=utf-8", toCsv(table.columns, rows))}
+          onClick={() =>
+            saveFile(`${title}.csv`, "text/csv;charset=utf-8", toCsv(table.columns, rows))
+          }
         />
       </figcaption>
-      <div
+      <section
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls has to take the keyboard
         tabIndex={0}
-        role="region"
         aria-label={title}
         className="thin-scroll max-h-[30rem] overflow-auto -outline-offset-2"
       >
@@ -119,8 +121,10 @@ export function TableWidget({ table }: { table: TableData }) {
             ))}
           </tbody>
         </table>
-        {rows.length === 0 && <p className="px-3.5 py-4 text-ink-3 text-ui">{strings.table.empty}</p>}
-      </div>
+        {rows.length === 0 && (
+          <p className="px-3.5 py-4 text-ink-3 text-ui">{strings.table.empty}</p>
+        )}
+      </section>
       {!all && rows.length > FIRST_ROWS && (
         <button
           type="button"

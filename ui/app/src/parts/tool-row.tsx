@@ -1,13 +1,21 @@
 /** One thing the assistant did, in words; what went in and came back is a click away. */
-import { Check, ChevronRight, Circle, CircleSlash, LoaderCircle, TriangleAlert } from "lucide-react";
+import {
+  Check,
+  ChevronRight,
+  Circle,
+  CircleSlash,
+  LoaderCircle,
+  TriangleAlert,
+} from "lucide-react";
 import { useId, useState } from "react";
 import type { ToolView } from "../chat/answer";
 import type { Progress } from "../chat/conversation";
 import { duration } from "../kit/format";
+import { prettyJson } from "../kit/json";
 import { readTable } from "../kit/table";
 import { strings } from "../strings";
 import { whenDone, whileRunning } from "../tool-words";
-import { CodeBlock } from "./code-block";
+import { DataBlock } from "./code-block";
 
 const SUMMARY_CHARS = 90;
 
@@ -33,28 +41,27 @@ export function summaryOf(tool: ToolView): string {
   return line.length > SUMMARY_CHARS ? `${line.slice(0, SUMMARY_CHARS - 1)}…` : line;
 }
 
-function asText(value: unknown): { text: string; language: string } {
-  if (typeof value === "string") {
-    const json = /^\s*[[{]/.test(value);
-    if (!json) return { text: value, language: "text" };
-    try {
-      return { text: JSON.stringify(JSON.parse(value), null, 2), language: "json" };
-    } catch {
-      return { text: value, language: "text" };
-    }
+/** Data as people read it: JSON in lines, everything else as it came. */
+function asText(value: unknown): string {
+  if (typeof value !== "string") return prettyJson(value);
+  if (!/^\s*[[{]/.test(value)) return value;
+  try {
+    return prettyJson(JSON.parse(value));
+  } catch {
+    return value;
   }
-  return { text: JSON.stringify(value, null, 2) ?? "", language: "json" };
 }
 
 function Detail({ title, value }: { title: string; value: unknown }) {
-  const { text, language } = asText(value);
+  const text = asText(value);
+  const empty = text === "" || text === "{}";
   return (
     <div>
-      <h4 className="mb-1 font-medium text-fine text-ink-3">{title}</h4>
-      {text === "" || text === "{}" ? (
+      <h3 className="mb-1 font-medium text-fine text-ink-3">{title}</h3>
+      {empty ? (
         <p className="text-ink-3 text-ui">{strings.work.empty}</p>
       ) : (
-        <CodeBlock code={text} language={language} />
+        <DataBlock text={text} />
       )}
     </div>
   );
@@ -62,6 +69,11 @@ function Detail({ title, value }: { title: string; value: unknown }) {
 
 const progressWords = ({ done, total, text }: Progress) =>
   text === "" ? strings.work.progress(done, total) : text;
+
+function titleOf({ title, state }: ToolView): string {
+  if (state === "running") return whileRunning(title);
+  return state === "done" ? whenDone(title) : title;
+}
 
 interface ToolRowProps {
   tool: ToolView;
@@ -73,7 +85,7 @@ export function ToolRow({ tool, progress }: ToolRowProps) {
   const content = useId();
   const running = tool.state === "running";
   const Icon = icons[tool.state];
-  const title = running ? whileRunning(tool.title) : whenDone(tool.title);
+  const title = titleOf(tool);
   const summary = running && progress !== undefined ? progressWords(progress) : summaryOf(tool);
   const failed = tool.state === "failed";
   return (
@@ -102,8 +114,15 @@ export function ToolRow({ tool, progress }: ToolRowProps) {
           className={`size-3.5 shrink-0 text-ink-3 transition-transform duration-150 rtl:rotate-180 ${open ? "rotate-90 rtl:rotate-90" : ""}`}
         />
       </button>
-      {failed && !open && tool.text !== "" && <p className="ps-6 text-ink-3 text-ui">{tool.text}</p>}
-      <section id={content} hidden={!open} aria-label={title} className="space-y-3 pt-2 pb-2">
+      {failed && !open && tool.text !== "" && (
+        <p className="ps-6 text-ink-3 text-ui">{tool.text}</p>
+      )}
+      <section
+        id={content}
+        hidden={!open}
+        aria-label={title}
+        className="ms-1.5 space-y-3 border-line border-s-2 ps-4 [&:not([hidden])]:my-2"
+      >
         {open && (
           <>
             <Detail title={strings.work.arguments} value={tool.input} />

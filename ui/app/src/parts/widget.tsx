@@ -1,5 +1,6 @@
 /** What a tool shows to people: a table, a picture, cards, or its data as it is. */
 import { ExternalLink } from "lucide-react";
+import { prettyJson } from "../kit/json";
 import { readTable } from "../kit/table";
 import { strings } from "../strings";
 import { CodeBlock } from "./code-block";
@@ -14,7 +15,8 @@ const word = (value: unknown) => (typeof value === "string" ? value : "");
 function imageSource(widget: Record<string, unknown>): string | null {
   const data = word(widget["data"]);
   const type = word(widget["mime"]) || word(widget["mediaType"]) || "image/png";
-  if (data !== "" && /^image\/(png|jpeg|gif|webp)$/.test(type)) return `data:${type};base64,${data}`;
+  if (data !== "" && /^image\/(png|jpeg|gif|webp)$/.test(type))
+    return `data:${type};base64,${data}`;
   const url = word(widget["url"]);
   if (/^data:image\/(png|jpeg|gif|webp);base64,/.test(url)) return url;
   return url.startsWith("/") && !url.startsWith("//") ? url : null;
@@ -39,7 +41,9 @@ function Cards({ cards }: { cards: unknown[] }) {
                 />
               )}
             </span>
-            <span className="mt-0.5 block text-fine text-ink-3">{word(card["sub"]) || (external ? new URL(href).host : "")}</span>
+            <span className="mt-0.5 block text-fine text-ink-3">
+              {word(card["sub"]) || (external ? new URL(href).host : "")}
+            </span>
           </>
         );
         const look = "frame block rounded-xl border border-line bg-raised px-3.5 py-2.5";
@@ -78,7 +82,7 @@ export function hasWidget(widget: unknown): boolean {
 export function Widget({ widget }: { widget: unknown }) {
   const table = readTable(widget);
   if (table !== null) return <TableWidget table={table} />;
-  if (!isRecord(widget)) return <CodeBlock language="json" code={JSON.stringify(widget, null, 2)} />;
+  if (!isRecord(widget)) return <CodeBlock language="json" code={prettyJson(widget)} />;
   const kind = kindOf(widget);
   if (kind === "group" && Array.isArray(widget["items"])) {
     const items = widget["items"].filter(hasWidget);
@@ -92,12 +96,16 @@ export function Widget({ widget }: { widget: unknown }) {
     if (source === null) return null;
     return (
       <figure>
-        <img src={source} alt={alt} className="frame max-h-[28rem] max-w-full rounded-xl border border-line" />
+        <img
+          src={source}
+          alt={alt}
+          className="frame max-h-[28rem] max-w-full rounded-xl border border-line"
+        />
         {alt !== "" && <figcaption className="mt-1.5 text-fine text-ink-3">{alt}</figcaption>}
       </figure>
     );
   }
   if (kind === "cards" && Array.isArray(widget["cards"])) return <Cards cards={widget["cards"]} />;
   const data = "data" in widget ? widget["data"] : widget;
-  return <CodeBlock language="json" code={JSON.stringify(data, null, 2)} />;
+  return <CodeBlock language="json" code={prettyJson(data)} />;
 }

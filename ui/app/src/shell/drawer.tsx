@@ -17,10 +17,11 @@ export function Drawer({ open, onClose, children }: DrawerProps) {
     // biome-ignore lint/a11y/useKeyWithClickEvents: Esc closes it; the click is on the backdrop only
     <dialog
       ref={setElement}
+      tabIndex={-1}
       aria-label={strings.list.label}
       onClose={onClose}
       onClick={(event) => event.target === element && onClose()}
-      className="m-0 h-dvh max-h-none w-[min(19rem,86vw)] max-w-none border-line border-e bg-surface-2 text-ink shadow-pop open:animate-slide"
+      className="m-0 h-dvh max-h-none w-[min(19rem,86vw)] max-w-none border-line border-e bg-surface-2 text-ink shadow-pop outline-none open:animate-slide"
     >
       <PortalContext value={element}>{open && children}</PortalContext>
     </dialog>

@@ -2,8 +2,8 @@
 import { DoorClosed } from "lucide-react";
 import { Button } from "../kit/button";
 import type { Failure } from "../kit/problems";
-import { strings } from "../strings";
 import { loadMe } from "../me";
+import { strings } from "../strings";
 
 interface FullPageProps {
   title: string;
@@ -34,7 +34,9 @@ function FullPage({ title, text, action, failure }: FullPageProps) {
 
 export function SignedOut() {
   const action = { label: strings.errors.reload, run: () => location.reload() };
-  return <FullPage title={strings.errors.signInTitle} text={strings.errors.signIn} action={action} />;
+  return (
+    <FullPage title={strings.errors.signInTitle} text={strings.errors.signIn} action={action} />
+  );
 }
 
 export function Unreachable({ failure }: { failure: Failure }) {

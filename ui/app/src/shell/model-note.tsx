@@ -1,7 +1,6 @@
 /** Says plainly when no real model answers, and how to connect one. */
 import { Sparkle } from "lucide-react";
 import { useState } from "react";
-import { Button } from "../kit/button";
 import { CopyButton } from "../kit/copy-button";
 import { Dialog } from "../kit/dialog";
 import { strings } from "../strings";
@@ -18,13 +17,21 @@ const COMMANDS = [
 function Command({ text }: { text: string }) {
   return (
     <div className="mt-1.5 flex items-center rounded-lg border border-line bg-surface-2 ps-3 pe-1">
-      <code className="thin-scroll flex-1 overflow-x-auto whitespace-nowrap py-2 font-mono text-fine">
+      <code
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls has to take the keyboard
+        tabIndex={0}
+        className="thin-scroll flex-1 overflow-x-auto whitespace-nowrap py-2 font-mono text-fine"
+      >
         {text}
       </code>
       <CopyButton label={strings.copy} text={() => text} />
     </div>
   );
 }
+
+/** What the model is called on the page; a script has no name worth reading. */
+export const modelName = ({ kind, label }: Me["model"]) =>
+  kind === "scripted" ? words.scripted : label;
 
 export function leadFor(model: Me["model"]): string {
   if (model.kind === "local") return words.localLead(model.label);
@@ -65,12 +72,18 @@ export function ModelNote({ model }: { model: Me["model"] }) {
   const [open, setOpen] = useState(false);
   const short = model.kind === "local" ? words.localShort : words.scriptedShort;
   return (
-    <div className="frame mt-5 flex flex-wrap items-center gap-x-3 gap-y-1.5 rounded-2xl bg-accent-soft py-2 ps-4 pe-2 text-ui">
-      <Sparkle aria-hidden="true" className="size-4 shrink-0 text-accent" />
-      <p className="flex-1 basis-52 py-1">{short}</p>
-      <Button look="quiet" className="text-accent" onClick={() => setOpen(true)}>
-        {words.connect}
-      </Button>
+    <div className="frame mt-5 flex items-start gap-3 rounded-2xl bg-accent-soft px-4 py-3 text-ui">
+      <Sparkle aria-hidden="true" className="mt-0.5 size-4 shrink-0 text-accent" />
+      <p>
+        {short}{" "}
+        <button
+          type="button"
+          onClick={() => setOpen(true)}
+          className="rounded font-medium text-accent underline decoration-accent/40 underline-offset-3 hover:decoration-current touch:py-1.5"
+        >
+          {words.connect}
+        </button>
+      </p>
       <ModelDialog model={model} open={open} onClose={() => setOpen(false)} />
     </div>
   );

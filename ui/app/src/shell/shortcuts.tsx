@@ -4,7 +4,8 @@ import { Dialog } from "../kit/dialog";
 import { strings } from "../strings";
 
 const isApple = /Mac|iPhone|iPad/.test(navigator.platform);
-const keyName = (key: string) => (key === "Mod" ? (isApple ? "⌘" : strings.shortcuts.control) : key);
+const keyName = (key: string) =>
+  key === "Mod" ? (isApple ? "⌘" : strings.shortcuts.control) : key;
 
 export interface Commands {
   search: () => void;

@@ -43,7 +43,15 @@ function Hint({ children, title }: { title: string; children?: ReactNode }) {
   );
 }
 
-function SearchBox({ id, query, onChange }: { id: string; query: string; onChange: (text: string) => void }) {
+function SearchBox({
+  id,
+  query,
+  onChange,
+}: {
+  id: string;
+  query: string;
+  onChange: (text: string) => void;
+}) {
   return (
     <div className="relative">
       <Search
@@ -83,14 +91,22 @@ export function Sidebar({ current, onHide, onOpen, searchId }: SidebarProps) {
   const { items, next, phase, loadingMore } = useStore(threads.store);
   const [query, setQuery] = useState("");
   const wanted = query.trim();
-  const found = useMemo(() => (wanted === "" ? items : items.filter(matches(wanted))), [items, wanted]);
+  const found = useMemo(
+    () => (wanted === "" ? items : items.filter(matches(wanted))),
+    [items, wanted],
+  );
   const groups = useMemo(() => groupByDay(found, new Date()), [found]);
   return (
     <nav aria-label={strings.list.label} className="flex h-full flex-col">
       <div className="flex h-14 items-center gap-2.5 ps-4 pe-2.5">
         <Mark className="size-6" />
         <span className="flex-1 font-semibold tracking-[-0.015em]">{strings.product}</span>
-        <IconButton icon={PanelLeftClose} className="rtl:-scale-x-100" label={strings.list.hide} onClick={onHide} />
+        <IconButton
+          icon={PanelLeftClose}
+          className="rtl:-scale-x-100"
+          label={strings.list.hide}
+          onClick={onHide}
+        />
       </div>
       <div className="space-y-1 px-2.5 pb-2">
         <a
@@ -111,10 +127,17 @@ export function Sidebar({ current, onHide, onOpen, searchId }: SidebarProps) {
       <div className="thin-scroll min-h-0 flex-1 overflow-y-auto px-2.5 pb-4">
         {groups.map(([group, rows]) => (
           <section key={group} aria-label={strings.list.groups[group]}>
-            <h2 className="px-2.5 pt-4 pb-1 font-medium text-fine text-ink-3">{strings.list.groups[group]}</h2>
+            <h2 className="px-2.5 pt-4 pb-1 font-medium text-fine text-ink-3">
+              {strings.list.groups[group]}
+            </h2>
             <ul className="space-y-px">
               {rows.map((thread) => (
-                <ThreadRow key={thread.id} thread={thread} current={thread.id === current} onOpen={onOpen} />
+                <ThreadRow
+                  key={thread.id}
+                  thread={thread}
+                  current={thread.id === current}
+                  onOpen={onOpen}
+                />
               ))}
             </ul>
           </section>
@@ -133,7 +156,12 @@ export function Sidebar({ current, onHide, onOpen, searchId }: SidebarProps) {
           <Hint title={strings.list.noMatch(wanted)} />
         )}
         {next !== null && (
-          <Button look="quiet" className="mt-2 w-full" disabled={loadingMore} onClick={() => void threads.loadMore()}>
+          <Button
+            look="quiet"
+            className="mt-2 w-full"
+            disabled={loadingMore}
+            onClick={() => void threads.loadMore()}
+          >
             {strings.list.loadMore}
           </Button>
         )}

@@ -1,9 +1,9 @@
 /** One conversation in the list: a link, a name that can be changed, a way to delete it. */
 import { Ellipsis, Pencil, Trash2 } from "lucide-react";
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
-import { addressOf, go } from "../kit/router";
 import { IconButton } from "../kit/button";
 import { Menu, MenuItem } from "../kit/menu";
+import { addressOf, go } from "../kit/router";
 import { strings } from "../strings";
 import type { Thread } from "../wire";
 import { threads } from "./threads";

@@ -17,7 +17,12 @@ export interface ThreadsState {
   loadingMore: boolean;
 }
 
-const store = createStore<ThreadsState>({ items: [], next: null, phase: "loading", loadingMore: false });
+const store = createStore<ThreadsState>({
+  items: [],
+  next: null,
+  phase: "loading",
+  loadingMore: false,
+});
 const removing = new Map<string, () => void>();
 
 const byTime = (a: Thread, b: Thread) => b.updated_at.localeCompare(a.updated_at);
@@ -117,7 +122,11 @@ function remove(thread: Thread): void {
     restore();
   };
   const title = thread.title || strings.list.untitled;
-  toasts.show({ text: strings.list.removed(title), action: { label: strings.undo, run: undo }, ms: UNDO_MS });
+  toasts.show({
+    text: strings.list.removed(title),
+    action: { label: strings.undo, run: undo },
+    ms: UNDO_MS,
+  });
 }
 
 export const threads = {

@@ -1,6 +1,7 @@
 /** Short words at the bottom of the page, each with at most one thing to do. */
-import { createStore } from "../kit/store";
+
 import { newId } from "../kit/ids";
+import { createStore } from "../kit/store";
 
 export interface Toast {
   id: string;

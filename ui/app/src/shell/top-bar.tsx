@@ -1,14 +1,24 @@
 /** The line above a conversation: its name, what answers, and the settings. */
-import { Info, Keyboard, Menu as MenuIcon, Monitor, Moon, PanelLeftOpen, Settings2, SquarePen, Sun } from "lucide-react";
+import {
+  Info,
+  Keyboard,
+  Menu as MenuIcon,
+  Monitor,
+  Moon,
+  PanelLeftOpen,
+  Settings2,
+  SquarePen,
+  Sun,
+} from "lucide-react";
 import { useState } from "react";
 import { IconButton } from "../kit/button";
 import { Menu, MenuChoice, MenuItem, MenuLine } from "../kit/menu";
 import { go } from "../kit/router";
 import { useStore } from "../kit/store";
-import { setTheme, theme, type ThemeChoice } from "../kit/theme";
+import { setTheme, type ThemeChoice, theme } from "../kit/theme";
 import { me } from "../me";
 import { strings } from "../strings";
-import { ModelDialog } from "./model-note";
+import { ModelDialog, modelName } from "./model-note";
 
 const words = strings.top;
 const looks: { value: ThemeChoice; label: string; icon: typeof Sun }[] = [
@@ -53,14 +63,14 @@ export function TopBar({ title, wide, listShown, onShowList, onHelp }: TopBarPro
         <button
           type="button"
           onClick={() => setAbout(true)}
-          aria-label={`${words.about}: ${value.model.label}`}
-          className="flex min-h-8 min-w-0 max-w-56 items-center gap-2 rounded-lg px-2 text-ink-3 text-ui hover:bg-surface-3 hover:text-ink max-sm:max-w-32 touch:min-h-11"
+          aria-label={`${words.about}: ${modelName(value.model)}`}
+          className={`flex min-h-8 min-w-0 max-w-56 items-center gap-2 rounded-lg px-2 text-ink-3 text-ui hover:bg-surface-3 hover:text-ink touch:min-h-11 ${title === "" ? "" : "max-sm:hidden"}`}
         >
           <span
             aria-hidden="true"
             className={`size-1.5 shrink-0 rounded-full ${value.model.kind === "hosted" ? "bg-accent" : "border border-line-strong"}`}
           />
-          <span className="truncate">{value.model.label}</span>
+          <span className="truncate">{modelName(value.model)}</span>
         </button>
       )}
       <Menu trigger={<IconButton icon={Settings2} label={words.settings} />}>
@@ -72,7 +82,9 @@ export function TopBar({ title, wide, listShown, onShowList, onHelp }: TopBarPro
           <p className="px-2 pt-1.5 pb-1 text-fine text-ink-3">{words.version(value.version)}</p>
         )}
       </Menu>
-      {value !== null && <ModelDialog model={value.model} open={about} onClose={() => setAbout(false)} />}
+      {value !== null && (
+        <ModelDialog model={value.model} open={about} onClose={() => setAbout(false)} />
+      )}
     </header>
   );
 }

@@ -22,6 +22,8 @@ interface AnswerProps {
   conversation: Conversation;
   live: boolean;
   last: boolean;
+  /** The line is cut and being mended: the answer goes on elsewhere, so nothing is offered yet. */
+  cut: boolean;
   status: string;
   progress: Record<string, Progress>;
 }
@@ -42,11 +44,16 @@ function ItemView({ item, progress, onDecide }: ItemViewProps) {
       }
       return <Markdown text={item.text} live={item.live} quiet={!item.final} />;
     case "tool":
-      if (item.tool.state === "approval") return <ApprovalCard tool={item.tool} onDecide={onDecide} />;
+      if (item.tool.state === "approval")
+        return <ApprovalCard tool={item.tool} onDecide={onDecide} />;
       return (
         <>
           <ToolRow tool={item.tool} progress={progress[item.tool.id]} />
-          {hasWidget(item.tool.widget) && <Widget widget={item.tool.widget} />}
+          {hasWidget(item.tool.widget) && (
+            <div className="space-y-2.5 pt-1.5 pb-1">
+              <Widget widget={item.tool.widget} />
+            </div>
+          )}
         </>
       );
     case "widget":
@@ -59,6 +66,14 @@ function ItemView({ item, progress, onDecide }: ItemViewProps) {
         </p>
       );
   }
+}
+
+/** The answer stands apart from the work before it; rows of work stand close together. */
+function gapBefore(item: Item, before: Item | undefined): string {
+  if (before === undefined) return "";
+  const isRow = ({ kind }: Item) => kind === "tool" || kind === "reasoning";
+  if (item.kind === "text" && item.final) return before.kind === "text" ? "" : "!mt-4";
+  return isRow(item) && isRow(before) ? "!mt-1" : "";
 }
 
 /** Why the text ends where it ends, when it is not simply complete. */
@@ -96,7 +111,9 @@ function Actions({ message, conversation, live, last, view }: AnswerProps & { vi
           aria-label={strings.message.actions}
           className={`flex items-center transition-opacity duration-100 ${last || open ? "" : "opacity-0 focus-within:opacity-100 group-hover/message:opacity-100 touch:opacity-100"}`}
         >
-          {view.markdown !== "" && <CopyButton label={strings.message.copy} text={() => view.markdown} />}
+          {view.markdown !== "" && (
+            <CopyButton label={strings.message.copy} text={() => view.markdown} />
+          )}
           <IconButton
             small
             icon={RotateCcw}
@@ -122,7 +139,7 @@ function Actions({ message, conversation, live, last, view }: AnswerProps & { vi
 }
 
 export const Answer = memo(function Answer(props: AnswerProps) {
-  const { message, conversation, live, last, status, progress } = props;
+  const { message, conversation, live, last, cut, status, progress } = props;
   const view = useMemo(() => readAnswer(message, live), [message, live]);
   const ending = endingOf(message, view, live);
   const decide = (id: string, approved: boolean) =>
@@ -130,8 +147,10 @@ export const Answer = memo(function Answer(props: AnswerProps) {
   return (
     <div className="group/message">
       <div className="space-y-2.5">
-        {view.items.map((item) => (
-          <ItemView key={item.key} item={item} progress={progress} onDecide={decide} />
+        {view.items.map((item, at) => (
+          <div key={item.key} className={gapBefore(item, view.items[at - 1])}>
+            <ItemView item={item} progress={progress} onDecide={decide} />
+          </div>
         ))}
         {live && !isVisiblyWorking(view) && <Working text={status} />}
         {view.sources.length > 0 && <Sources sources={view.sources} />}
@@ -152,7 +171,7 @@ export const Answer = memo(function Answer(props: AnswerProps) {
           />
         )}
       </div>
-      {!live && <Actions {...props} view={view} />}
+      {!live && !cut && <Actions {...props} view={view} />}
     </div>
   );
 });

@@ -77,7 +77,7 @@ export function Composer({ conversation, live, begun, onEditLast }: ComposerProp
         event.preventDefault();
         send();
       }}
-      className="frame rounded-[1.375rem] border border-line bg-raised shadow-box transition-[border-color,box-shadow] duration-150 focus-within:border-accent focus-within:ring-1 focus-within:ring-accent"
+      className="frame rounded-[1.375rem] border border-line bg-raised shadow-box transition-[border-color,box-shadow] duration-150 focus-within:border-accent focus-within:ring-3 focus-within:ring-accent/15"
     >
       {queued !== "" && <Queued text={queued} onUndo={() => conversation.unqueue()} />}
       <div className="flex items-end gap-2 p-1.5">

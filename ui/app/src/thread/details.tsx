@@ -5,7 +5,15 @@ import { strings } from "../strings";
 
 const words = strings.details;
 
-function rowsOf({ model, createdAt, firstTokenMs, elapsedMs, usage, finishReason, turnId }: Metadata) {
+function rowsOf({
+  model,
+  createdAt,
+  firstTokenMs,
+  elapsedMs,
+  usage,
+  finishReason,
+  turnId,
+}: Metadata) {
   const rows: [string, string][] = [];
   const add = (name: string, value: string | undefined) => {
     if (value !== undefined && value !== "") rows.push([name, value]);

@@ -3,15 +3,21 @@ import { useId } from "react";
 import type { Conversation } from "../chat/conversation";
 import { useStore } from "../kit/store";
 import { me } from "../me";
-import { strings } from "../strings";
 import { ModelNote } from "../shell/model-note";
+import { strings } from "../strings";
 
 interface Prompt {
   title: string;
   text: string;
 }
 
-function Prompts({ prompts, onPick }: { prompts: readonly Prompt[]; onPick: (text: string) => void }) {
+function Prompts({
+  prompts,
+  onPick,
+}: {
+  prompts: readonly Prompt[];
+  onPick: (text: string) => void;
+}) {
   return (
     <ul className="grid gap-2.5 sm:grid-cols-2">
       {prompts.map(({ title, text }) => (

@@ -19,7 +19,8 @@ export function Older({ more, loading, scroller, onMore }: OlderProps) {
     if (!more || mark.current === null) return;
     const observer = new IntersectionObserver(
       // Only a person scrolls: while the page still stands at its very start nothing is fetched.
-      ([entry]) => entry?.isIntersecting && (scroller.current?.scrollTop ?? 0) > 0 && latest.current(),
+      ([entry]) =>
+        entry?.isIntersecting && (scroller.current?.scrollTop ?? 0) > 0 && latest.current(),
       { root: scroller.current, rootMargin: "300px 0px 0px" },
     );
     observer.observe(mark.current);

@@ -91,11 +91,16 @@ export function Thread({ conversation }: { conversation: Conversation }) {
 
   return (
     <>
+      {conversation.isNew && !empty && <h1 className="sr-only">{strings.list.untitled}</h1>}
       <div className="relative min-h-0 flex-1">
         <section
           ref={setScroller}
           aria-label={strings.thread.log}
-          className="thin-scroll h-full overflow-y-auto overflow-x-hidden [overflow-anchor:none] [scrollbar-gutter:stable_both-edges]"
+          // Opening something grows the page; what people opened has to stay under their eyes.
+          onClickCapture={(event) => {
+            if ((event.target as Element).closest("[aria-expanded]") !== null) stick.stopScroll();
+          }}
+          className="thin-scroll h-full overflow-y-auto overflow-x-hidden [overflow-anchor:none] sm:[scrollbar-gutter:stable_both-edges]"
         >
           <div ref={stick.contentRef}>
             {state.phase === "loading" && <Skeleton />}
@@ -114,9 +119,11 @@ export function Thread({ conversation }: { conversation: Conversation }) {
                   return (
                     <article
                       key={message.id}
-                      className={`${mine ? "pt-5 first:pt-0" : "pt-3"} ${isLast ? "" : "lazy-layout"}`}
+                      className={`-mx-2 px-2 ${mine ? "pt-5 first:pt-0" : "pt-1"} ${isLast ? "" : "lazy-layout"}`}
                     >
-                      <h2 className="sr-only">{mine ? strings.thread.you : strings.thread.assistant}</h2>
+                      <h2 className="sr-only">
+                        {mine ? strings.thread.you : strings.thread.assistant}
+                      </h2>
                       {mine ? (
                         <Question
                           message={message}
@@ -131,6 +138,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
                           conversation={conversation}
                           live={live && isLast}
                           last={isLast}
+                          cut={isLast && state.line !== "online"}
                           status={isLast ? state.status : ""}
                           progress={state.progress}
                         />
@@ -139,7 +147,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
                   );
                 })}
                 {live && last?.role === "user" && (
-                  <div className="pt-3">
+                  <div className="pt-1">
                     <Working text={state.status} />
                   </div>
                 )}
@@ -158,6 +166,14 @@ export function Thread({ conversation }: { conversation: Conversation }) {
             )}
           </div>
         </section>
+        <div
+          aria-hidden="true"
+          className="pointer-events-none absolute inset-x-0 top-0 h-4 bg-linear-to-b from-surface to-transparent"
+        />
+        <div
+          aria-hidden="true"
+          className="pointer-events-none absolute inset-x-0 bottom-0 h-6 bg-linear-to-t from-surface to-transparent"
+        />
         {!stick.isAtBottom && !empty && (
           <button
             type="button"
@@ -176,7 +192,9 @@ export function Thread({ conversation }: { conversation: Conversation }) {
           begun={!empty}
           onEditLast={() => setEditing(lastQuestion ?? null)}
         />
-        <p className="min-h-4.5 pt-2 text-balance text-center text-fine text-ink-3">{value?.disclosure}</p>
+        <p className="min-h-4.5 pt-2 text-balance text-center text-fine text-ink-3">
+          {value?.disclosure}
+        </p>
       </div>
       <Announcer live={live} failed={failure !== null || shownInMessage} last={last} />
     </>

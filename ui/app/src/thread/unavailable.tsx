@@ -9,7 +9,10 @@ import { strings } from "../strings";
 
 export function Skeleton() {
   return (
-    <div aria-hidden="true" className="mx-auto w-full max-w-column animate-pulse space-y-6 px-4 pt-6">
+    <div
+      aria-hidden="true"
+      className="mx-auto w-full max-w-column animate-pulse space-y-6 px-4 pt-6"
+    >
       <div className="ms-auto h-11 w-56 rounded-[1.25rem] bg-surface-3" />
       <div className="space-y-2.5">
         <div className="h-4 w-full rounded bg-surface-3" />

@@ -3,8 +3,8 @@ import { ChevronLeft, ChevronRight } from "lucide-react";
 import type { Conversation } from "../chat/conversation";
 import type { ChatMessage } from "../chat/types";
 import { IconButton } from "../kit/button";
-import { strings } from "../strings";
 import { toasts } from "../shell/toasts";
+import { strings } from "../strings";
 
 interface VersionsProps {
   message: ChatMessage;

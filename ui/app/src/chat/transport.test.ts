@@ -1,0 +1,50 @@
+import { expect, test } from "vitest";
+import { requestBody } from "./transport";
+import type { ChatMessage } from "./types";
+
+const question: ChatMessage = { id: "u1", role: "user", parts: [{ type: "text", text: "Hello" }] };
+const answer: ChatMessage = { id: "a1", role: "assistant", parts: [{ type: "text", text: "Hi" }] };
+
+test("only the new message is sent, never the history", () => {
+  expect(
+    requestBody("t", [question, answer, { ...question, id: "u2" }], "submit-message", null),
+  ).toEqual({
+    id: "t",
+    trigger: "submit-message",
+    message: { id: "u2", role: "user", parts: [{ type: "text", text: "Hello" }] },
+  });
+});
+
+test("an edit names the message it replaces and has an id of its own", () => {
+  const body = requestBody("t", [{ ...question, id: "u2" }], "submit-message", "u1");
+  expect(body).toMatchObject({ messageId: "u1", message: { id: "u2" } });
+});
+
+test("a new answer names the old one", () => {
+  expect(requestBody("t", [question], "regenerate-message", "a1")).toMatchObject({
+    trigger: "regenerate-message",
+    messageId: "a1",
+  });
+});
+
+test("a decision sends the decision and nothing that could be forged", () => {
+  const decided: ChatMessage = {
+    ...answer,
+    parts: [
+      {
+        type: "dynamic-tool",
+        toolCallId: "c1",
+        toolName: "delete",
+        state: "approval-responded",
+        input: { id: 42 },
+        approval: { id: "p1", approved: false },
+      },
+    ],
+  };
+  expect(requestBody("t", [question, decided], "submit-message", null)).toEqual({
+    id: "t",
+    trigger: "submit-message",
+    messageId: "a1",
+    approvals: [{ approvalId: "p1", toolCallId: "c1", approved: false }],
+  });
+});
