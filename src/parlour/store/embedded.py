@@ -269,6 +269,8 @@ class _Cluster:
         if descriptor is None:
             return
         try:
+            if self._child is not None:
+                self._child.wait(STOP_S)  # dead, for the lock is free; forget it in order
             self._forget_stranger()
             _socket_dir(self._dir, self._account)  # a restart of the machine empties /tmp
             if self._log.exists() and self._log.stat().st_size > LOG_BYTES_MAX:
