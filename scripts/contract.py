@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
-import inspect
 import json
 import sys
 from collections.abc import Callable
@@ -62,10 +61,11 @@ def openapi() -> Schema:
     settings = read_settings(model="scripted:", database_url="postgresql://nobody@localhost/none")
 
     async def document() -> Schema:
-        services = app.build(settings)
-        if inspect.isawaitable(services):
-            services = await services
-        return app.create_app(services).openapi()
+        services = await app.build(settings)
+        try:
+            return app.create_api(services).openapi()
+        finally:
+            await services.database.close()
 
     return asyncio.run(document())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.live.test_turns import (
+from tests.live.steps import (
     ANN,
     ANN_ELSEWHERE,
     BOB,
@@ -139,6 +139,7 @@ async def test_a_deleted_thread_takes_everything_with_it_but_the_spending(
         await threads.delete(ANN, THREAD)
 
 
+@pytest.mark.promise("P21")
 @pytest.mark.parametrize("stranger", [BOB, ANN_ELSEWHERE])
 async def test_a_stranger_finds_nothing(database: Database, stranger: Principal) -> None:
     turns, threads = Turns(database), Threads(database)

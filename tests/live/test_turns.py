@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from typing import Any
 
 import psycopg
 import pytest
+from tests.live.steps import (
+    ANN,
+    ANN_ELSEWHERE,
+    BOB,
+    THREAD,
+    claimed,
+    count,
+    exchange,
+    finish,
+    new_turn,
+    words,
+)
 
 from parlour.domain import (
     ErrorPart,
-    Message,
     MessageId,
     Principal,
     Role,
@@ -20,9 +29,6 @@ from parlour.domain import (
     ToolPart,
     TurnId,
     TurnStatus,
-    Usage,
-    UserId,
-    WorkspaceId,
 )
 from parlour.errors import (
     KeyReused,
@@ -32,68 +38,7 @@ from parlour.errors import (
     TurnNotFound,
 )
 from parlour.store.database import Database
-from parlour.store.turns import Claim, NewTurn, Turns
-
-ANN = Principal(WorkspaceId("acme"), UserId("ann"))
-BOB = Principal(WorkspaceId("acme"), UserId("bob"))
-ANN_ELSEWHERE = Principal(WorkspaceId("globex"), UserId("ann"))
-THREAD = ThreadId("thread-1")
-NUMBERS = itertools.count(1)
-
-
-def new_turn(text: str = "Hello", **changes: Any) -> NewTurn:
-    number = next(NUMBERS)
-    values: dict[str, Any] = {
-        "principal": ANN,
-        "thread": THREAD,
-        "turn": TurnId(f"turn-{number}"),
-        "assistant_message": MessageId(f"answer-{number}"),
-        "user_message": MessageId(f"question-{number}"),
-        "body_hash": text.encode(),
-        "model": "scripted:",
-        "owner": "process-1",
-        "parts": (TextPart(text),) if text else (),
-    }
-    if "client_id" in changes:
-        values["user_message"] = MessageId(changes["client_id"])
-    return NewTurn(**{**values, **changes})
-
-
-async def claimed(turns: Turns, new: NewTurn, *, window: int = 20) -> Claim:
-    claim = await turns.claim(new, window=window)
-    await claim.commit()
-    return claim
-
-
-async def finish(turns: Turns, claim: Claim, text: str = "Hi", **changes: Any) -> bool:
-    values: dict[str, Any] = {
-        "fence": claim.fence,
-        "status": TurnStatus.DONE,
-        "finish_reason": "stop",
-        "parts": (TextPart(text, round=1),),
-        "error": None,
-        "usage": Usage(input=10, output=5),
-        "model": "scripted:",
-        "events": b"blob",
-        "first_token_ms": 12,
-        "elapsed_ms": 34,
-        "served_by": "scripted",
-    }
-    return await turns.finish(claim.turn, **{**values, **changes})
-
-
-async def exchange(turns: Turns, text: str, **changes: Any) -> Claim:
-    claim = await claimed(turns, new_turn(text, **changes))
-    assert await finish(turns, claim, f"Re: {text}")
-    return claim
-
-
-def words(history: list[Message]) -> list[str]:
-    return [part.text for message in history for part in message.parts if hasattr(part, "text")]
-
-
-async def count(database: Database, table: str) -> int:
-    return (await database.fetch(f"SELECT count(*) FROM {table}"))[0][0]
+from parlour.store.turns import Claim, Turns
 
 
 async def test_a_claim_saves_the_question_and_hands_out_the_history(database: Database) -> None:
@@ -110,6 +55,7 @@ async def test_a_claim_saves_the_question_and_hands_out_the_history(database: Da
     assert await turns.running(ANN, THREAD) == second.turn
 
 
+@pytest.mark.promise("P1")
 async def test_nothing_is_seen_of_a_claim_before_its_commit(database: Database) -> None:
     turns = Turns(database)
     claim = await turns.claim(new_turn(), window=20)
@@ -129,6 +75,7 @@ async def test_the_window_bounds_the_history_whatever_the_length(database: Datab
     assert words(only.history) == ["alone"]
 
 
+@pytest.mark.promise("P2")
 async def test_the_same_key_again_joins_the_turn_running_or_ended(database: Database) -> None:
     turns = Turns(database)
     first = await claimed(turns, new_turn("Hello", client_id="k"))
@@ -140,6 +87,7 @@ async def test_the_same_key_again_joins_the_turn_running_or_ended(database: Data
     assert await count(database, "turns") == 1
 
 
+@pytest.mark.promise("P2")
 async def test_the_same_key_with_another_body_is_refused(database: Database) -> None:
     turns = Turns(database)
     await exchange(turns, "Hello", client_id="k")
@@ -155,6 +103,7 @@ async def test_an_answers_id_cannot_be_used_for_a_question(database: Database) -
         await turns.claim(new_turn("Mine", client_id=first.assistant_message), window=20)
 
 
+@pytest.mark.promise("P2")
 async def test_fifty_posts_of_one_message_make_one_turn(database_url: str) -> None:
     processes = [await Database.open(database_url, agent_pool=8) for _ in range(3)]
 
@@ -173,6 +122,7 @@ async def test_fifty_posts_of_one_message_make_one_turn(database_url: str) -> No
         await database.close()
 
 
+@pytest.mark.promise("P2")
 async def test_when_the_winner_abandons_one_of_the_others_wins(database: Database) -> None:
     turns = Turns(database)
     first = await turns.claim(new_turn("Hello", client_id="k"), window=20)
@@ -216,6 +166,7 @@ async def test_two_questions_at_once_have_one_winner(database: Database) -> None
     assert sum(isinstance(result, TurnInProgress) for result in results) == 9
 
 
+@pytest.mark.promise("P1")
 async def test_a_process_that_dies_before_the_commit_leaves_nothing(database: Database) -> None:
     turns = Turns(database)
     claim = await turns.claim(new_turn("Hello", client_id="k"), window=20)
@@ -279,6 +230,7 @@ async def test_targets_that_are_not_there_are_not_found(database: Database) -> N
     assert await count(database, "turns") == 1
 
 
+@pytest.mark.promise("P21")
 @pytest.mark.parametrize("stranger", [BOB, ANN_ELSEWHERE])
 async def test_somebody_elses_thread_is_not_there(database: Database, stranger: Principal) -> None:
     turns = Turns(database)
@@ -302,6 +254,7 @@ async def test_somebody_elses_thread_is_not_there(database: Database, stranger: 
     assert await turns.events(ANN, THREAD, claim.turn) == b"blob"
 
 
+@pytest.mark.promise("P20")
 async def test_a_turn_ends_once(database: Database) -> None:
     turns = Turns(database)
     claim = await claimed(turns, new_turn())
@@ -356,6 +309,7 @@ async def test_a_stop_reaches_the_owner_with_its_heartbeat(database: Database) -
     assert not await turns.request_stop(ANN, THREAD, claim.turn)
 
 
+@pytest.mark.promise("P5")
 async def test_a_silent_owners_turn_is_closed_with_what_was_said(database: Database) -> None:
     turns = Turns(database)
     claim = await claimed(turns, new_turn("Hello", lease_s=0))
@@ -384,6 +338,7 @@ async def test_a_silent_owners_turn_is_closed_with_what_was_said(database: Datab
     assert (await turns.get(ANN, ThreadId("other"), alive.turn)).status is TurnStatus.RUNNING
 
 
+@pytest.mark.promise("P20")
 async def test_a_terminal_status_stays_even_against_plain_sql(database: Database) -> None:
     turns = Turns(database)
     claim = await exchange(turns, "Hello")

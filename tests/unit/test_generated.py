@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import contract
 import msgspec
 import pytest
 import reference
@@ -13,6 +12,7 @@ from generated import publish
 from pydantic import BaseModel
 from typescript import declarations, type_of
 
+import contract
 from parlour.errors import Problem
 from parlour.events import types as events
 from parlour.settings import Settings

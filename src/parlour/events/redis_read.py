@@ -95,6 +95,7 @@ class Follower:
         self._stop_place = b"0-0"
         self._bell = keys.process(process)
         self._bell_place = b"0-0"
+        self._asking: asyncio.Task[set[str]] | None = None
 
     async def attach(self, turn: str, *, after: int, wait_s: float) -> TurnLog | None:
         """The mirror of `turn`, made when there is none; see `EventLog.attach`."""
@@ -106,8 +107,10 @@ class Follower:
         mirror.waiting += 1
         try:
             if not mirror.log.payloads:
-                exists = await self._ring(key)
-                wait_s = max(wait_s, ANSWER_S if exists else 0)
+                if self._asking is None:
+                    self._asking = asyncio.create_task(self._ask(), name="event log: asking")
+                there = key in await asyncio.shield(self._asking)
+                wait_s = max(wait_s, ANSWER_S if there else 0)
             await reach(mirror.log, max(after, 1), within_s=wait_s)
         finally:
             mirror.waiting -= 1
@@ -151,18 +154,22 @@ class Follower:
         reply: Any = await call(self._blocking, *head, *places.keys(), *places.values())
         return reply or []
 
-    async def _ring(self, key: str) -> bool:
-        """Make the running read begin anew, with `key` among its streams; whether that exists."""
+    async def _ask(self) -> set[str]:
+        """Make the running read begin anew, with all new mirrors; which of their streams exist."""
+        await asyncio.sleep(0)  # whoever comes in this moment is asked for in the same round trip
+        self._asking = None
+        keys = [key for key, mirror in self.mirrors.items() if not mirror.log.payloads]
         try:
             async with self._client.pipeline(transaction=False) as pipe:
-                pipe.exists(key)
                 pipe.xadd(self._bell, {"": ""}, maxlen=1, approximate=False)
                 pipe.expire(self._bell, 3_600)
-                exists, _, _ = await pipe.execute()
+                for key in keys:
+                    pipe.exists(key)
+                answers = await pipe.execute()
         except FAILURES as error:
             self.link.failed(error)  # and the running read begins anew by itself
-            return False
-        return bool(exists)
+            return set()
+        return {key for key, exists in zip(keys, answers[2:], strict=True) if exists}
 
     def _take(self, key: str, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
         if key == self._keys.stop:

@@ -15,6 +15,7 @@ import msgspec
 from yarl import URL
 
 from parlour.domain import ToolSpec, Usage
+from parlour.models.bounds import WireLimits
 from parlour.models.failures import NoFinish
 from parlour.models.finish import finish_reason
 from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
@@ -22,7 +23,7 @@ from parlour.models.refusals import told, unreadable
 from parlour.models.sse import EventSplitter
 from parlour.models.toolcalls import ToolCallPieces
 from parlour.models.usage import usage_of
-from parlour.models.wire import DONE, FINISHED, OPEN, Wire, WireLimits
+from parlour.models.wire import DONE, FINISHED, OPEN, Wire
 
 API_VERSION = "2023-06-01"  # the only one that is not deprecated
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -28,13 +28,16 @@ from langchain_core.messages.ai import UsageMetadata, add_usage
 from parlour.domain import ToolSpec, Usage
 from parlour.errors import ConfigurationError
 from parlour.models import failures
+from parlour.models.bounds import WireLimits
 from parlour.models.failures import ModelFailure
 from parlour.models.finish import finish_reason
 from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
 from parlour.models.refusals import refused
 from parlour.models.toolcalls import ToolCallPieces
 from parlour.models.usage import usage_of
-from parlour.models.wire import WireLimits
+
+CANCEL_EVERY_S = 0.05
+CANCELS_MAX = 40  # 2 s, the most that a stop may take
 
 # The bound of a reply has three names; the first that a model knows is set.
 _BOUNDS = ("max_tokens", "max_output_tokens", "num_predict")
@@ -72,28 +75,36 @@ class LangChainModel:
 
     async def stream(self, request: ModelRequest, sink: ModelSink) -> ModelReply:
         """One call. Raises a `ModelFailure`; cancelling closes LangChain's stream."""
-        chat = self._configured(request)
         listener = _Listener(sink)
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + self._limits.total_s
-        heard = False
-        messages = [_message(message) for message in request.messages]
         try:
             async with asyncio.timeout(min(self._limits.first_byte_s, self._limits.total_s)) as end:
-                async with aclosing(_chunks(chat, messages, request.tools)) as chunks:
-                    async for chunk in chunks:
-                        heard = True
-                        end.reschedule(min(loop.time() + self._limits.idle_s, ends_at))
-                        listener.hear(chunk)
+
+                def heard(chunk: AIMessageChunk) -> None:
+                    end.reschedule(min(loop.time() + self._limits.idle_s, ends_at))
+                    listener.hear(chunk)
+
+                await _stoppable(self._listen(request, heard))
         except TimeoutError as error:
             if loop.time() >= ends_at:
                 raise failures.TotalTimeout() from error
-            raise (failures.IdleTimeout() if heard else failures.FirstByteTimeout()) from error
+            silence = failures.IdleTimeout if listener.heard else failures.FirstByteTimeout
+            raise silence() from error
         except ModelFailure:
             raise
         except Exception as error:  # each provider's package has its own tree of exceptions
-            raise _failure(error, heard=heard) from error
+            raise _failure(error, heard=listener.heard) from error
         return listener.reply(request)
+
+    async def _listen(self, request: ModelRequest, heard: Callable[[AIMessageChunk], None]) -> None:
+        chat: Any = self._configured(request)
+        if request.tools:
+            chat = chat.bind_tools([_tool(tool) for tool in request.tools])
+        messages = [_message(message) for message in request.messages]
+        async with aclosing(chat.astream(messages)) as chunks:
+            async for chunk in chunks:
+                heard(chunk)
 
     async def close(self) -> None:
         """LangChain owns its connections."""
@@ -110,13 +121,21 @@ class LangChainModel:
         return self._chat.model_copy(update=changes) if changes else self._chat
 
 
-async def _chunks(
-    chat: BaseChatModel, messages: list[BaseMessage], tools: tuple[ToolSpec, ...]
-) -> AsyncGenerator[AIMessageChunk, None]:
-    speaker: Any = chat.bind_tools([_tool(tool) for tool in tools]) if tools else chat
-    async with aclosing(speaker.astream(messages)) as stream:
-        async for chunk in stream:
-            yield chunk
+async def _stoppable(work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` so that cancelling ends it, however it takes it.
+
+    Provider packages are known to spend the first cancellation on closing an inner generator and
+    then to go on waiting for the provider, so the wish is repeated until it is granted.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    finally:
+        for _ in range(CANCELS_MAX):
+            if task.done():
+                break
+            task.cancel()
+            await asyncio.wait({task}, timeout=CANCEL_EVERY_S)
 
 
 class _Listener:
@@ -124,6 +143,7 @@ class _Listener:
 
     def __init__(self, sink: ModelSink) -> None:
         self._sink = sink
+        self.heard = False
         self._text: list[str] = []
         self._thought: list[str] = []
         self._calls = ToolCallPieces()
@@ -133,6 +153,7 @@ class _Listener:
 
     def hear(self, chunk: AIMessageChunk) -> None:
         """One chunk. Its usage, by LangChain's custom, adds to that of the others."""
+        self.heard = True
         for block in chunk.content_blocks:
             if block["type"] == "text" and block["text"]:
                 self._text.append(block["text"])

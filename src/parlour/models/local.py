@@ -24,8 +24,11 @@ from parlour.models.failures import (
     ConnectTimeout,
     CutOff,
     Disconnected,
+    FirstByteTimeout,
+    IdleTimeout,
     NoFinish,
     NotHttp,
+    TotalTimeout,
     Unreachable,
 )
 from parlour.models.local_choice import (
@@ -46,7 +49,7 @@ ABOUT = (
     "real one, set OPENAI_API_KEY or ANTHROPIC_API_KEY, or PARLOUR_MODEL and OPENAI_BASE_URL for "
     "a model server of your own."
 )
-FETCH_COMMAND = "parlour fetch"  # what people type to get weights; named in sentences
+FETCH_COMMAND = "parlour fetch-model"  # what people type to get weights; named in sentences
 
 CONTEXT_TOKENS = 8_192
 REPLY_TOKENS_MAX = 1_024  # 30 s of the 1.5B on two cores
@@ -59,6 +62,7 @@ QUEUE_WAIT_S = 60.0
 # The first byte comes when all is read: 4,000 tokens take 40 s alone, twice that beside another.
 LIMITS = WireLimits(connect_s=5, first_byte_s=180, idle_s=60, total_s=300)
 _BROKEN = (Unreachable, ConnectTimeout, NotHttp, Disconnected, CutOff, NoFinish)
+_HUNG = (FirstByteTimeout, IdleTimeout, TotalTimeout)
 
 
 class LocalModelBusy(Upstream):
@@ -201,10 +205,14 @@ class LocalModel:
             )
             reply = reader.reply(request)
         except _BROKEN as error:
+            await self._process.settle()
             raise LocalModelFailed(
                 "The embedded model stopped in the middle of its work. It starts again with the "
                 "next message; please try again."
             ) from error
+        except _HUNG:
+            await self._process.abandon()
+            raise
         finally:
             self._room.release()
         self._process.steady()

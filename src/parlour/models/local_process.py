@@ -21,6 +21,7 @@ from parlour.errors import Upstream
 READY_WAIT_S = 60.0  # the 1.5B loads in 4 s from a warm disk; a cold slow one takes longer
 LOAD_S_MAX = 300.0
 PAUSE_S_MAX = 30.0
+DEATH_NOTICE_S = 1.0  # the kernel's notice of a child's end comes after its connections broke
 STEADY_S = 60.0  # a child that lived so long has earned an immediate restart
 _SAID_BYTES_MAX = 4_000
 # What the child may know of our environment: no keys, no database addresses.
@@ -104,6 +105,18 @@ class LocalProcess:
     def steady(self) -> None:
         """The child has just done good work: forget earlier failures."""
         self._failures = 0
+
+    async def settle(self) -> None:
+        """A connection broke: give a child that died a moment to be known as dead."""
+        if self._child is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._child.wait(), DEATH_NOTICE_S)
+
+    async def abandon(self) -> None:
+        """The child has hung: kill it, so that the next use starts another."""
+        if self._child is not None and self._child.returncode is None:
+            self._child.kill()
+            await self._child.wait()
 
     async def close(self) -> None:
         """End the child. Bounded: after two seconds it is killed."""

@@ -80,7 +80,7 @@ def _die_with(parent: int) -> None:
 def _stand_back() -> None:
     """Let the parent go first: for the processor, and when memory runs out be the one to go."""
     if hasattr(os, "nice"):
-        os.nice(5)
+        os.nice(2)  # more starves it beside a compiler or a test run: its threads wait in step
     if sys.platform == "linux":
         try:
             with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:

@@ -16,6 +16,7 @@ import msgspec
 from yarl import URL
 
 from parlour.domain import ToolSpec, Usage
+from parlour.models.bounds import WireLimits
 from parlour.models.failures import NoFinish
 from parlour.models.finish import finish_reason
 from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
@@ -23,7 +24,7 @@ from parlour.models.refusals import told, unreadable
 from parlour.models.sse import EventSplitter
 from parlour.models.toolcalls import ToolCallPieces
 from parlour.models.usage import usage_of
-from parlour.models.wire import DONE, FINISHED, OPEN, Wire, WireLimits
+from parlour.models.wire import DONE, FINISHED, OPEN, Wire
 
 # Models that know only `max_completion_tokens`, by OpenAI's own names, also behind a gateway's
 # prefix. Everything else that speaks this dialect knows `max_tokens`, and often nothing newer.

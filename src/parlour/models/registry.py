@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Literal, cast
 
 from parlour.errors import ConfigurationError
+from parlour.models.bounds import WireLimits
 from parlour.models.port import Model
-from parlour.models.wire import WireLimits
 
 OPENAI_DEFAULT = "gpt-5.1"
 ANTHROPIC_DEFAULT = "claude-sonnet-4-5"
 
 POSSIBLE = (
-    "openai:<model>, anthropic:<model>, local:, local:/path/to/model.gguf, scripted:, "
+    "openai:<model>, anthropic:<model>, local:, local:135m, local:/path/to/model.gguf, scripted:, "
     "scripted:/path/to/script.json or langchain:<provider>:<model>"
 )
 
@@ -31,6 +31,8 @@ def build_model(
     anthropic_api_key: str = "",
     anthropic_base_url: str = "https://api.anthropic.com",
     data_dir: Path,
+    cache_dir: Path,
+    local_model: str = "",
     limits: WireLimits | None = None,
 ) -> Model:
     """The model that `PARLOUR_MODEL` names; see `settings.model` for what an empty name means.
@@ -43,7 +45,7 @@ def build_model(
             openai_base_url=openai_base_url,
             anthropic_api_key=anthropic_api_key,
             anthropic_base_url=anthropic_base_url,
-            data_dir=data_dir,
+            local=lambda: _local(local_model, data_dir, cache_dir),
             limits=limits,
         )
     provider, colon, model = name.partition(":")
@@ -57,10 +59,10 @@ def build_model(
         case "scripted":
             return _scripted(model)
         case "local":
-            return _local(model, data_dir)
+            return _local(model or local_model, data_dir, cache_dir)
         case "langchain":
             _need_model(name, model, "langchain:google_genai:gemini-2.5-flash")
-            return _langchain(model)
+            return _langchain(model, limits)
         case _:
             what = f"the provider {provider!r}" if colon else f"no provider in {name!r}"
             raise ConfigurationError(f"PARLOUR_MODEL names {what}. Use {POSSIBLE}.")
@@ -80,7 +82,7 @@ def _first_available(
     openai_base_url: str,
     anthropic_api_key: str,
     anthropic_base_url: str,
-    data_dir: Path,
+    local: Callable[[], Model],
     limits: WireLimits | None,
 ) -> Model:
     if openai_api_key:
@@ -88,7 +90,7 @@ def _first_available(
     if anthropic_api_key:
         return _anthropic(ANTHROPIC_DEFAULT, anthropic_api_key, anthropic_base_url, limits)
     try:
-        return _local("", data_dir)
+        return local()
     except ConfigurationError:  # no weights, or not the extra: the guide says how to get them
         return _scripted("")
 
@@ -111,22 +113,22 @@ def _scripted(path: str) -> Model:
     from parlour.models.scripted import GUIDE, ScriptedModel
 
     script = Path(path).expanduser() if path else GUIDE
-    return ScriptedModel(script, name=f"scripted:{path}")
+    return ScriptedModel(script, name=f"scripted:{Path(path).stem}")
 
 
-def _local(path: str, data_dir: Path) -> Model:
+def _local(which: str, data_dir: Path, cache_dir: Path) -> Model:
     build = cast(
         "Callable[..., Model]", _of_extra("parlour.models.local", "build_local", extra="local")
     )
-    return build(path, data_dir=data_dir)
+    return build(which, data_dir=data_dir, cache_dir=cache_dir)
 
 
-def _langchain(model: str) -> Model:
+def _langchain(model: str, limits: WireLimits | None) -> Model:
     build = cast(
-        "Callable[[str], Model]",
+        "Callable[..., Model]",
         _of_extra("parlour.models.langchain", "build_langchain", extra="providers"),
     )
-    return build(model)
+    return build(model, limits=limits)
 
 
 def _of_extra(module: str, attribute: str, *, extra: str) -> object:

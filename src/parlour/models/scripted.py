@@ -154,7 +154,7 @@ class ScriptedModel:
 
     @property
     def name(self) -> str:
-        """`scripted:` and the path of the script, if it is not the guide."""
+        """`scripted:` and the name of the script, if it is not the guide."""
         return self._name
 
     async def stream(self, request: ModelRequest, sink: ModelSink) -> ModelReply:

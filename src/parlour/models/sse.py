@@ -41,7 +41,9 @@ class EventSplitter:
         """The data of the events that end within `data`, in order."""
         if self._after_cr or b"\r" in data:
             data = self._plain_newlines(data)
-        blocks = (self._rest + data).split(b"\n\n")
+        if self._rest:
+            data = self._rest + data
+        blocks = data.split(b"\n\n")
         rest = self._rest = blocks.pop()
         if len(rest) > self._bytes_max:
             raise LineTooLong(f"over {self._bytes_max} bytes without an end")
@@ -92,11 +94,10 @@ class EventSplitter:
             raise
 
     def _plain_newlines(self, data: bytes) -> bytes:
+        if not data:
+            return data
         if self._after_cr and data[:1] == b"\n":  # the second half of a CRLF cut in two
             data = data[1:]
-            if not data:
-                self._after_cr = False
-                return data
         self._after_cr = data[-1:] == b"\r"
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import msgspec
 
+from parlour.errors import ConfigurationError
 from parlour.models import file_lock
 from parlour.models.weights_sources import (
     Part,
@@ -37,7 +38,7 @@ SPACE_MARGIN = 100_000_000  # bytes left free for the database and logs beside a
 LOCK_WAIT_S = 1_800.0  # another start may be downloading 1 GB over a slow line
 
 
-class WeightsUnavailable(Exception):
+class WeightsUnavailable(ConfigurationError):
     """The weights are not there and could not be got. The sentence says why and what to type."""
 
 

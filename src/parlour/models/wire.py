@@ -13,12 +13,12 @@ import asyncio
 import ssl
 import urllib.request
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import aiohttp
 from yarl import URL
 
 from parlour.models import failures
+from parlour.models.bounds import WireLimits
 from parlour.models.failures import ModelFailure
 from parlour.models.refusals import refused
 
@@ -37,18 +37,6 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 KEEP_ALIVE_S = 20.0  # below the 60 s and more after which servers and balancers close idle lines
 
 Feed = Callable[[bytes], int]
-
-
-@dataclass(frozen=True, slots=True)
-class WireLimits:
-    """Bounds of one call, in seconds and bytes. `first_byte_s` counts from the call on."""
-
-    connect_s: float = 10
-    first_byte_s: float = 30
-    idle_s: float = 30
-    total_s: float = 600
-    line_bytes_max: int = 1_000_000
-    reply_bytes_max: int = 64_000_000
 
 
 class Wire:

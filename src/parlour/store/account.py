@@ -75,6 +75,7 @@ def run(account: Account, *command: str) -> subprocess.CompletedProcess[str]:
         text=True,
         errors="replace",
         cwd="/",
+        env=_environment(),
         timeout=RUN_S,
         check=False,
         user=account.uid if account.switch else None,
@@ -83,19 +84,31 @@ def run(account: Account, *command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def start(account: Account, *command: str, output: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start a command as `account` that outlives us: Ctrl-C is for us, and kill -9 too."""
+def start(
+    account: Account, *command: str, output: IO[bytes], inherits: int
+) -> subprocess.Popen[bytes]:
+    """Start a command as `account` that outlives us: Ctrl-C is for us, and kill -9 too.
+
+    It keeps the open descriptor `inherits`.
+    """
     return subprocess.Popen(  # noqa: S603 (our own words)
         [*account.prefix, *command],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
         cwd="/",
+        env=_environment(),
         start_new_session=True,
+        pass_fds=(inherits,),
         user=account.uid if account.switch else None,
         group=account.gid if account.switch else None,
         extra_groups=[] if account.switch else None,
     )
+
+
+def _environment() -> dict[str, str]:
+    """Not ours: it has keys, and PG… variables that mean another database."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
 
 
 def _own_user() -> pwd.struct_passwd:

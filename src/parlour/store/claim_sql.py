@@ -71,11 +71,11 @@ answer AS (
 
 _BRANCH: LiteralString = """,
 branch AS (
-  SELECT m.id, m.parent, m.role, m.parts, m.status, m.turn, m.created_at, 1 AS depth
+  SELECT m.thread, m.id, m.parent, m.role, m.parts, m.status, m.turn, m.created_at, 1 AS depth
   FROM place JOIN messages m ON m.thread = %(thread)s AND m.id = {start}
   UNION ALL
-  SELECT m.id, m.parent, m.role, m.parts, m.status, m.turn, m.created_at, b.depth + 1
-  FROM branch b JOIN messages m ON m.thread = %(thread)s AND m.id = b.parent
+  SELECT m.thread, m.id, m.parent, m.role, m.parts, m.status, m.turn, m.created_at, b.depth + 1
+  FROM branch b JOIN messages m ON m.thread = b.thread AND m.id = b.parent
   WHERE b.depth < %(window)s)
 SELECT place.found, turn.fence, {asked_at}, place.question, place.parent,
   b.id, b.parent, b.role, b.parts::text, b.status, b.turn, b.created_at

@@ -205,8 +205,10 @@ async def _find(connection: Connection, new: NewTurn) -> Claim | None:
 
 
 async def _give_back(database: Database, connection: Connection) -> None:
-    with suppress(psycopg.Error):  # a broken connection has rolled back, and the pool drops it
-        await connection.rollback()
+    # A broken connection has rolled back, and the pool drops it.
+    with suppress(psycopg.Error, TimeoutError):
+        async with asyncio.timeout(OPERATION_S):
+            await connection.rollback()
     await database.agent.putconn(connection)
 
 

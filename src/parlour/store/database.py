@@ -40,7 +40,9 @@ SESSION = (
     # A process that hangs between claim and commit keeps its thread locked for so long.
     "-c idle_in_transaction_session_timeout=15s "
     # The claim is one large statement; planning it each time costs more than running it.
-    "-c plan_cache_mode=force_generic_plan"
+    "-c plan_cache_mode=force_generic_plan "
+    # Every query has its index. A plan made while a table was small would stay for long.
+    "-c enable_seqscan=off"
 )
 
 

@@ -26,6 +26,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import SubprocessError
 from urllib.parse import quote
 
 import psycopg
@@ -71,6 +72,7 @@ class EmbeddedPostgres:
 
     def __init__(self, cluster: _Cluster, lease: int) -> None:
         self.url = cluster.url
+        self.data_dir = cluster.data_dir
         self._cluster = cluster
         self._lease = lease  # descriptor with the shared lock
         self._watch = asyncio.create_task(self._keep_alive(), name="embedded-postgres")
@@ -91,7 +93,7 @@ class EmbeddedPostgres:
                 if not self._cluster.alive():
                     log.warning("The embedded Postgres is gone; starting it again.")
                     await asyncio.to_thread(self._cluster.start)
-            except (ConfigurationError, OSError, psycopg.Error) as error:
+            except (ConfigurationError, OSError, psycopg.Error, SubprocessError) as error:
                 log.error("The embedded Postgres does not start: %s", error)
 
 
@@ -118,6 +120,9 @@ def _enter(data_dir: Path) -> tuple[_Cluster, int]:
     try:
         cluster = _Cluster(data_dir, programs)
         cluster.start(lease)
+    except SubprocessError as error:
+        os.close(lease)
+        raise ConfigurationError(f"The database in {data_dir} does not start: {error}") from None
     except BaseException:
         os.close(lease)
         raise
@@ -138,8 +143,10 @@ class _Cluster:
     """The files and the server of one data directory. Everything here blocks."""
 
     def __init__(self, data_dir: Path, programs: Path) -> None:
+        self.data_dir = data_dir
         self._dir = data_dir / "postgres"
         self._lock = data_dir / "postgres.lock"
+        self._held = data_dir / "postgres.running"
         self._log = data_dir / "postgres.log"
         self._programs = programs
         self._account = find_account(self._dir, data_dir, programs / "postgres")
@@ -163,10 +170,14 @@ class _Cluster:
                 fcntl.flock(lease, fcntl.LOCK_SH)
 
     def alive(self) -> bool:
-        """Whether the server's process lives."""
+        """Whether the server or any of its processes lives, in whichever container."""
         if self._child is not None:
             self._child.poll()  # so that a dead child does not stay in the process table
-        return _is_postgres(self._pid(), self._dir)
+        descriptor = _lock(self._held)
+        if descriptor is None:
+            return True
+        os.close(descriptor)
+        return False
 
     def leave(self, lease: int) -> None:
         """Let go of the shared lock, and stop the server when nobody else holds it."""
@@ -187,31 +198,26 @@ class _Cluster:
             return
         os.kill(pid, signal.SIGINT)  # "fast": ends sessions, writes a checkpoint
         deadline = time.monotonic() + STOP_S
-        while _is_postgres(pid, self._dir):
+        while self.alive():
             if time.monotonic() > deadline:
                 os.kill(pid, signal.SIGQUIT)  # "immediate": recovers at the next start
                 deadline += STOP_S
             time.sleep(POLL_S)
         if self._child is not None:
-            self._child.wait(STOP_S)  # a dead child is not to stay in the process table
+            self._child.wait(STOP_S)
 
     @contextmanager
     def _alone(self) -> Generator[None]:
         """One process at a time starts or stops this cluster."""
-        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + START_S
+        while (descriptor := _lock(self._lock)) is None:
+            if time.monotonic() > deadline:
+                raise ConfigurationError(
+                    f"Another process has been starting the database in {self._dir} for more than "
+                    f"{START_S} s. Stop it, or use another PARLOUR_DATA_DIR."
+                )
+            time.sleep(POLL_S)
         try:
-            deadline = time.monotonic() + START_S
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise ConfigurationError(
-                            f"Another process has been starting the database in {self._dir} for "
-                            f"more than {START_S} s. Stop it, or use another PARLOUR_DATA_DIR."
-                        ) from None
-                    time.sleep(POLL_S)
             yield
         finally:
             os.close(descriptor)
@@ -230,7 +236,8 @@ class _Cluster:
             "--auth=trust",  # who can enter the directory of the socket is us
             "--encoding=UTF8",
             "--locale-provider=builtin",  # sorts the same on every machine
-            "--locale=C.UTF-8",
+            "--builtin-locale=C.UTF-8",
+            "--locale=C",
         )
         if made.returncode:
             raise ConfigurationError(
@@ -242,8 +249,7 @@ class _Cluster:
         """Have a server that answers, and our database in it."""
         deadline = time.monotonic() + START_S
         while True:
-            if not self.alive():
-                self._spawn()
+            self._spawn()
             try:
                 self._greet()
                 return
@@ -256,23 +262,33 @@ class _Cluster:
             time.sleep(POLL_S)
 
     def _spawn(self) -> None:
-        if self._child is not None and self._child.poll() is None:
-            return  # has not written its file yet, or waits for processes of the one before
-        self._forget_stranger()
-        if self._log.exists() and self._log.stat().st_size > LOG_BYTES_MAX:
-            self._log.replace(self._log.with_suffix(".log.1"))
-        _socket_dir(self._dir, self._account)  # a restart of the machine empties /tmp
-        options = [f"--{name}={value}" for name, value in SERVER_SETTINGS.items()]
-        with self._log.open("ab") as output:
-            self._child = start(
-                self._account,
-                str(self._programs / "postgres"),
-                "-D",
-                str(self._dir),
-                f"--unix_socket_directories={self._sockets}",
-                *options,
-                output=output,
-            )
+        """Start the server if none lives. It inherits a lock that lasts as long as any process of
+        it: no two servers ever share these files, not even from containers that cannot see each
+        other's processes."""
+        descriptor = _lock(self._held)
+        if descriptor is None:
+            return
+        try:
+            if self._child is not None:
+                self._child.wait(STOP_S)  # dead, for the lock is free; forget it in order
+            self._forget_stranger()
+            _socket_dir(self._dir, self._account)  # a restart of the machine empties /tmp
+            if self._log.exists() and self._log.stat().st_size > LOG_BYTES_MAX:
+                self._log.replace(self._log.with_suffix(".log.1"))
+            options = [f"--{name}={value}" for name, value in SERVER_SETTINGS.items()]
+            with self._log.open("ab") as output:
+                self._child = start(
+                    self._account,
+                    str(self._programs / "postgres"),
+                    "-D",
+                    str(self._dir),
+                    f"--unix_socket_directories={self._sockets}",
+                    *options,
+                    output=output,
+                    inherits=descriptor,
+                )
+        finally:
+            os.close(descriptor)
 
     def _forget_stranger(self) -> None:
         """Remove a stale postmaster.pid whose number belongs to some other program by now.
@@ -299,6 +315,18 @@ class _Cluster:
             return int((self._dir / "postmaster.pid").read_text().split("\n", 1)[0])
         except (OSError, ValueError):
             return None
+
+
+def _lock(path: Path) -> int | None:
+    """An exclusive lock that lasts until the descriptor and all its copies are closed, even by
+    kill -9; None when somebody else has it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _exists(pid: int) -> bool:

@@ -18,11 +18,11 @@ from sqlalchemy import (
     Row,
     Text,
     and_,
+    case,
     cast,
     delete,
     func,
     literal,
-    or_,
     select,
     tuple_,
     update,
@@ -211,6 +211,7 @@ def _owned(principal: Principal, thread: ThreadId) -> ColumnElement[bool]:
 def _branch(principal: Principal, thread: ThreadId, start: MessageId, limit: int) -> Executable:
     """`limit` messages from `start` up to the first, with the ids of their versions."""
     columns = (
+        messages.c.thread,
         messages.c.id,
         messages.c.parent,
         messages.c.role,
@@ -226,26 +227,19 @@ def _branch(principal: Principal, thread: ThreadId, start: MessageId, limit: int
         .where(_owned(principal, thread), messages.c.id == start)
         .cte("branch", recursive=True)
     )
+    above = and_(messages.c.thread == branch.c.thread, messages.c.id == branch.c.parent)
     branch = branch.union_all(
-        select(*columns, branch.c.depth + 1)
-        .join(branch, and_(messages.c.thread == thread, messages.c.id == branch.c.parent))
-        .where(branch.c.depth < limit)
+        select(*columns, branch.c.depth + 1).join(branch, above).where(branch.c.depth < limit)
     )
     version = messages.alias("version")
-    versions = (
-        select(func.array_agg(aggregate_order_by(version.c.id, version.c.seq)))
-        .where(
-            version.c.thread == thread,
-            version.c.role == branch.c.role,
-            # Two conditions that the index knows; IS NOT DISTINCT FROM it does not.
-            or_(
-                version.c.parent == branch.c.parent,
-                and_(version.c.parent.is_(None), branch.c.parent.is_(None)),
-            ),
-        )
-        .scalar_subquery()
+    versions = select(func.array_agg(aggregate_order_by(version.c.id, version.c.seq))).where(
+        version.c.thread == branch.c.thread, version.c.role == branch.c.role
     )
-    return select(branch, versions.label("versions")).order_by(branch.c.depth)
+    # Two queries, for an index knows both of them; IS NOT DISTINCT FROM it does not.
+    first = versions.where(version.c.parent.is_(None)).scalar_subquery()
+    later = versions.where(version.c.parent == branch.c.parent).scalar_subquery()
+    both = case((branch.c.parent.is_(None), first), else_=later)
+    return select(branch, both.label("versions")).order_by(branch.c.depth)
 
 
 def _thread(row: Row[Any]) -> Thread:

@@ -180,12 +180,11 @@ def _terminating(number: Fraction) -> str | None:
         return None
     places = max(twos, fives)
     digits = abs(number.numerator) * 10**places // number.denominator
-    significant = str(digits).rstrip("0") if digits < 10**4_000 else "x" * 5_000
-    if len(significant) > DIGITS_SHOWN:
+    if digits.bit_length() > BITS_MAX or len(str(digits).rstrip("0")) > DIGITS_SHOWN:
         return None
-    return _decimal_text(
-        Decimal(digits).scaleb(-places, Context(prec=5_000)) * (1 if number >= 0 else -1)
-    )
+    # Built from its digits: arithmetic on a Decimal would round to the context's 28.
+    negative = 1 if number < 0 else 0
+    return _decimal_text(Decimal((negative, tuple(map(int, str(digits))), -places)))
 
 
 def _decimal_text(number: Decimal) -> str:

@@ -12,7 +12,7 @@ import re
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
@@ -83,7 +83,7 @@ class _Entry:
     fresh_until: float = 0.0
     fetching: asyncio.Task[None] | None = None
     error: str = ""
-    waiters: int = field(default=0)
+    waited: bool = False  # a turn has waited for it already
 
 
 class Catalog:
@@ -102,11 +102,14 @@ class Catalog:
     async def listings(self, principal: Principal) -> tuple[Listing, ...]:
         """One listing per server that has answered, in the order of the settings.
 
-        Waits at most `list_wait_s`, and only for servers that were never listed for this user; one
-        that is late or dead is left out now and there again when it answers.
+        Waits at most `list_wait_s`, and only once per server and user; a server that is late or
+        dead is left out now and there again when it answers.
         """
         entries = [self._entry(server, principal) for server in self._servers]
-        missing = {e.fetching for e in entries if e.listing is None and e.fetching is not None}
+        new = [e for e in entries if e.listing is None and not e.waited]
+        for entry in new:
+            entry.waited = True
+        missing = {e.fetching for e in new if e.fetching is not None}
         if missing:
             await asyncio.wait(missing, timeout=self._limits.list_wait_s)
         return tuple(e.listing for e in entries if e.listing is not None)
@@ -166,10 +169,11 @@ class Catalog:
                 server, principal, self._list, timeout_s=server.timeout_s
             )
         except (CallFailed, MCPError, ValueError, RuntimeError) as error:
+            if entry.error != str(error):
+                _log.warning("mcp tools not listed", server=server.name, reason=str(error))
             entry.error = str(error)
             # The connection paces its own tries; asking again at the next turn is cheap.
             entry.fresh_until = loop.time()
-            _log.warning("mcp tools not listed", server=server.name, reason=entry.error)
         else:
             entry.error = ""
             entry.listing = self._interned(server, tools)

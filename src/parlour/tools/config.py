@@ -30,7 +30,7 @@ class ServerConfig:
     name: str
     command: str = ""
     args: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     url: str = ""
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     build: Callable[[Principal], Server[Any]] | None = None

@@ -23,9 +23,11 @@ import parlour
 from parlour.domain import Principal
 from parlour.tools.config import ServerConfig, ToolLimits
 from parlour.tools.failures import Busy, CallFailed, Unreachable
+from parlour.tools.http import http_transport
 from parlour.tools.sessions import Operation, Session
-from parlour.tools.transports import STDERR_LINES_KEPT, http_transport, stdio_transport
+from parlour.tools.stdio import stdio_transport
 
+STDERR_LINES_KEPT = 20
 RETRY_S = 0.5  # First pause after a failed connection; it doubles up to `retry_s_max`.
 RETRY_WAIT_S = 2.0  # A request waits out a pause up to this long, and is refused beyond it.
 
@@ -84,10 +86,9 @@ class Connection:
             try:
                 result = await session.request(operation, timeout_s=timeout_s)
             except Unreachable as error:
-                connected = session.client is not None
                 session.retire()
-                self._failed(str(error), grow=not connected)
-                if last or not connected:
+                self.error = str(error)
+                if last or session.failure:
                     raise
             except CallFailed as error:
                 self.error = str(error)
@@ -138,19 +139,17 @@ class Connection:
         return session
 
     def _closed(self, session: Session) -> None:
+        """A session ended; after one that never connected the next try waits, longer each time."""
         self._leaving.discard(session)
         if self._session is session:
             self._session = None
-        self._on_session_end(self)
-
-    def _failed(self, sentence: str, *, grow: bool) -> None:
-        """Remember a failure; `grow`: no connection came about, so the next try waits."""
-        self.error = sentence
-        if grow:
+        if session.failure:
+            self.error = session.failure
             pause = min(RETRY_S * 2**self._failures, self._limits.retry_s_max)
             self._failures = min(self._failures + 1, 16)
             jitter = random.uniform(0.75, 1.0)  # noqa: S311 - spreads users, guards nothing
             self._retry_at = asyncio.get_running_loop().time() + pause * jitter
+        self._on_session_end(self)
 
 
 class Connections:
@@ -162,6 +161,7 @@ class Connections:
         self._limits = limits
         self._on_list_changed = on_list_changed
         self._open: OrderedDict[Key, Connection] = OrderedDict()
+        self._leaving: set[Connection] = set()
         self._handshake: dict[str, bool] = {}  # server -> speaks a protocol before 2026
         self._tls: ssl.SSLContext | None = None
         self._closing = False
@@ -177,6 +177,11 @@ class Connections:
         """Run one operation on this user's connection to this server. Raises `CallFailed`."""
         return await self._of(config, principal).request(operation, timeout_s=timeout_s)
 
+    @property
+    def load(self) -> int:
+        """Requests under way or waiting, over all connections."""
+        return sum(connection.load for connection in self._open.values())
+
     def of_server(self, name: str) -> list[Connection]:
         """The connections to one server, for people who look after it."""
         return [c for c in self._open.values() if c.config.name == name]
@@ -184,7 +189,8 @@ class Connections:
     async def close(self) -> None:
         """Close all; takes at most a few seconds however many there are."""
         self._closing = True
-        await asyncio.gather(*(connection.close() for connection in list(self._open.values())))
+        every = [*self._open.values(), *self._leaving]
+        await asyncio.gather(*(connection.close() for connection in every))
         self._open.clear()
 
     def _of(self, config: ServerConfig, principal: Principal) -> Connection:
@@ -207,6 +213,8 @@ class Connections:
 
     def _forget(self, key: Key, connection: Connection) -> None:
         """Drop a connection without sessions; one that failed stays, to remember its pause."""
+        if not connection.sessions:
+            self._leaving.discard(connection)
         if not connection.sessions and not connection.error and self._open.get(key) is connection:
             del self._open[key]
 
@@ -224,8 +232,10 @@ class Connections:
             if excess <= 0:
                 return
             if not connection.load:
-                connection.retire()
                 del self._open[key]
+                if connection.sessions:
+                    self._leaving.add(connection)
+                    connection.retire()
                 excess -= 1
         if excess > 0:
             raise Busy(f"all {bound} connections are in use")
@@ -241,6 +251,7 @@ class Connections:
                 config.command,
                 config.args,
                 config.env,
+                line_bytes_max=self._limits.message_bytes_max,
                 said=connection.said,
                 on_end=connection.ended,
             )

@@ -58,6 +58,20 @@ def outcome_of(
     return ToolOutcome(ok=True, text=clean(shown), widget=_safe(_grouped(items, widget_bytes_max)))
 
 
+def size_of(result: types.CallToolResult) -> int:
+    """About how many bytes a result has; exact for text."""
+    size = 0
+    for block in result.content:
+        match block:
+            case types.TextContent():
+                size += len(block.text)
+            case types.EmbeddedResource(resource=types.TextResourceContents() as resource):
+                size += len(resource.text)
+            case _:
+                pass  # links are short, images are passed on as they are
+    return size + (len(_as_json(result.structured_content)) if result.structured_content else 0)
+
+
 def failed(sentence: str, text_bytes_max: int = 65_536) -> ToolOutcome:
     """A failed call; `sentence` tells the model why."""
     return ToolOutcome(ok=False, text=cut(clean(sentence), text_bytes_max))

@@ -43,6 +43,7 @@ class Session:
         on_list_changed: Callable[[], None],
         on_closed: Callable[[], None],
     ) -> None:
+        self.failure = ""  # why it never connected
         self._name = name
         self._open_client = open_client
         self._connect_s = connect_s
@@ -220,6 +221,7 @@ class Session:
     def _fail(self, error: Exception) -> None:
         sentence = _why(error, self._connect_s)
         if not self._ready.done():
+            self.failure = sentence
             self._ready.set_exception(Unreachable(sentence))
         _log.info("mcp connection ended", server=self._name, reason=sentence)
 

@@ -11,53 +11,60 @@ import msgspec
 from parlour.tools.shapes import as_list, as_object
 
 COLUMNS_MAX = 50
-_SCALARS = (str, int, float, bool, type(None))
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under columns. `title` is the key it stood under; `rest` what stood beside it."""
+    """Rows under columns. `title` is the key it stood under; `rest` what stood beside it.
+
+    `items` are the rows as they came, objects or arrays: 100,000 rows are not copied to show 500.
+    """
 
     title: str
     columns: tuple[str, ...]
-    rows: Sequence[Sequence[Any]]
+    items: Sequence[Any]
     rest: dict[str, Any]
 
     def as_widget(self, bytes_max: int) -> dict[str, Any]:
         """For people: as many rows as fit, and how many there are."""
-        fitting, _ = self._fitting(bytes_max)
+        rows, _ = self._fitting(bytes_max)
         return {
             "kind": "table",
             "title": self.title,
             "columns": list(self.columns),
-            "rows": [list(row) for row in self.rows[:fitting]],
-            "total": len(self.rows),
+            "rows": rows,
+            "total": len(self.items),
         }
 
     def as_text(self, bytes_max: int) -> str:
         """For a model: what stands beside the table, then one JSON array a row, and the counts."""
-        small = {key: value for key, value in self.rest.items() if isinstance(value, _SCALARS)}
+        small = {key: value for key, value in self.rest.items() if type(value) in _SCALARS}
         head = f"{_json(small)}\n" if small else ""
         head += f"{self.title or 'rows'}: {_json(self.columns)}\n"
         budget = bytes_max - len(head.encode()) - 200  # the notice below
-        fitting, lines = self._fitting(budget)
-        if fitting == 0:
+        rows, lines = self._fitting(budget)
+        if not rows:
             return ""
         return (
-            f"{head}{lines}\n[Cut here: the first {fitting:,} of {len(self.rows):,} rows are "
+            f"{head}{lines}\n[Cut here: the first {len(rows):,} of {len(self.items):,} rows are "
             "shown. Ask for less, e.g. with a filter, a limit or an aggregate, to see the rest.]"
         )
 
-    def _fitting(self, bytes_max: int) -> tuple[int, str]:
+    def _fitting(self, bytes_max: int) -> tuple[list[list[Any]], str]:
+        rows: list[list[Any]] = []
         lines: list[str] = []
         left = bytes_max
-        for row in self.rows:
+        for item in self.items:
+            fields = as_object(item)
+            row = item if fields is None else [fields.get(name) for name in self.columns]
             line = _json(row)
             left -= len(line.encode()) + 1
             if left < 0:
                 break
+            rows.append(row)
             lines.append(line)
-        return len(lines), "\n".join(lines)
+        return rows, "\n".join(lines)
 
 
 def find_table(data: Any) -> Table | None:
@@ -81,7 +88,7 @@ def find_table(data: Any) -> Table | None:
         if (items := as_list(value)) is not None:
             rest = {k: v for k, v in fields.items() if k != key}
             found = _from_objects(str(key), items, rest)
-            if found is not None and (best is None or len(found.rows) > len(best.rows)):
+            if found is not None and (best is None or len(found.items) > len(best.items)):
                 best = found
     return best
 
@@ -90,15 +97,13 @@ def _from_objects(title: str, items: list[Any], rest: dict[str, Any]) -> Table |
     columns: dict[str, None] = {}
     for item in items:
         row = as_object(item)
-        if not row or not all(isinstance(value, _SCALARS) for value in row.values()):
+        if not row or not _SCALARS.issuperset(map(type, row.values())):
             return None
-        columns.update(dict.fromkeys(row))
-        if len(columns) > COLUMNS_MAX:
-            return None
-    if not columns:
-        return None
-    names = tuple(columns)
-    return Table(title, names, [[item.get(name) for name in names] for item in items], rest)
+        if not row.keys() <= columns.keys():
+            columns.update(dict.fromkeys(row))
+            if len(columns) > COLUMNS_MAX:
+                return None
+    return Table(title, tuple(columns), items, rest) if columns else None
 
 
 def _from_arrays(columns: list[Any], rows: list[Any], rest: dict[str, Any]) -> Table | None:
@@ -113,7 +118,7 @@ def _from_arrays(columns: list[Any], rows: list[Any], rest: dict[str, Any]) -> T
         cells = as_list(row)
         if cells is None or len(cells) != len(names):
             return None
-        if not all(isinstance(cell, _SCALARS) for cell in cells):
+        if not _SCALARS.issuperset(map(type, cells)):
             return None
     return Table("", names, rows, rest)
 

@@ -17,6 +17,8 @@ _SPACES = re.compile(r"[ \t]+")
 
 def clean(text: str) -> str:
     """Without characters that hide words, turn them round, or cannot be stored."""
+    if text.isascii() and text.isprintable():  # most cells of a table
+        return text
     return _HARMFUL.sub("", text)
 
 

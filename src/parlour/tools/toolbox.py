@@ -9,10 +9,12 @@ A server that is dead, slow or wrong costs its own tools and nothing else.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import partial
 
 import structlog
 from mcp import Client, MCPError, types
@@ -25,10 +27,11 @@ from parlour.tools.catalog import Catalog, CatalogTool, Listing
 from parlour.tools.config import ServerConfig, ToolLimits
 from parlour.tools.connections import Connections
 from parlour.tools.failures import Busy, CallFailed, TimedOut
-from parlour.tools.results import failed, outcome_of
+from parlour.tools.results import failed, outcome_of, size_of
 from parlour.tools.server import NAME, build_server
 
 RAW_CHARS_TOLD = 200
+ASIDE_BYTES = 131_072  # Larger results are worked on in a thread: 100,000 rows take 0.2 s.
 SPECS_KEPT = 256  # merged tool lists; users with the same listings share one
 
 Progress = Callable[[float, float, str], None]
@@ -130,6 +133,10 @@ class Toolbox:
         """How every server does, for `doctor` and the admin page."""
         return [self._state(server) for server in self._servers]
 
+    def calls_under_way(self) -> int:
+        """Requests to servers that run or wait now."""
+        return self._connections.load
+
     async def _called(
         self, principal: Principal, request: ToolRequest, on_progress: Progress | None
     ) -> ToolOutcome:
@@ -167,11 +174,14 @@ class Toolbox:
         except Exception:  # noqa: BLE001 - a turn outlives any bug on the way to a tool
             _log.exception("tool call failed unexpectedly", tool=request.name)
             return failed(f"{title} failed for a reason on our side.")
-        return outcome_of(
+        normalise = partial(
+            outcome_of,
             result,
             text_bytes_max=server.result_bytes_max,
             widget_bytes_max=self._limits.widget_bytes_max,
         )
+        large = size_of(result) > ASIDE_BYTES
+        return await asyncio.to_thread(normalise) if large else normalise()
 
     def _unknown(self, name: str, listings: tuple[Listing, ...]) -> ToolOutcome:
         server = next((s for s in self._servers if name.startswith(f"{s.name}__")), None)

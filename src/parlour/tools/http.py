@@ -1,29 +1,19 @@
-"""The ways to reach an MCP server, hardened.
+"""Streamable HTTP to an MCP server, hardened.
 
-The SDK's transports have three traps, met here: one failed HTTP connection cancels the whole
-client, so every HTTP failure is turned into an error answer to its own request; a server that
-goes away is noticed only by the next request, so the end of a stream is reported; a server's
-stderr is ours, so it is drained and its last lines kept for the one who asks why.
+In the SDK one failed HTTP connection cancels the whole client and with it every call that is under
+way. So every failure is turned into an error answer to its own request before the SDK sees it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import ssl
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from types import TracebackType
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
-from mcp import StdioServerParameters
-from mcp.client._transport import ReadStream, TransportStreams
-from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.message import SessionMessage
 
 from parlour.tools.failures import BROKEN, NOT_SENT, SESSION_GONE
 
@@ -31,102 +21,12 @@ CONNECT_S = 5.0  # TCP and TLS to a healthy server take well under one second.
 WRITE_S = 30.0  # A request is small; a server that takes nothing for so long is gone.
 KEEP_ALIVE_S = 60.0  # Calls of one conversation share a TCP connection; the default is 5 s.
 ERROR_BYTES_MAX = 16_384  # Of an HTTP error page, to look for a reason in it.
-STDERR_LINES_KEPT = 20
-_STDERR_LINE_MAX = 300
-
-Transport = AbstractAsyncContextManager[TransportStreams]
-
-
-@asynccontextmanager
-async def stdio_transport(
-    command: str,
-    args: tuple[str, ...],
-    env: Mapping[str, str],
-    *,
-    said: deque[str],
-    on_end: Callable[[], None],
-) -> AsyncGenerator[TransportStreams]:
-    """Start a server as a child process in its own process group; it is killed at the end.
-
-    The last lines of its stderr go to `said`. `on_end` is called when it closes its stdout.
-    Raises OSError when it cannot be started.
-    """
-    read_end, write_end = os.pipe()
-    errors = os.fdopen(write_end, "w")
-    try:
-        parameters = StdioServerParameters(command=command, args=list(args), env=dict(env))
-        async with stdio_client(parameters, errlog=errors) as (read, write):
-            errors.close()  # the child holds its own copy; ours would keep the pipe open
-            listener = asyncio.create_task(_listen(read_end, said))
-            try:
-                yield _Watched(read, on_end), write
-            finally:
-                listener.cancel()
-    finally:
-        errors.close()
-
-
-async def _listen(read_end: int, said: deque[str]) -> None:
-    """Drain a pipe line by line until its end; keeps the last lines."""
-    reader = asyncio.StreamReader(limit=65_536)
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
-    )
-    try:
-        while chunk := await reader.read(65_536):
-            for line in chunk.decode("utf-8", "replace").splitlines():
-                if line.strip():
-                    said.append(line.strip()[:_STDERR_LINE_MAX])
-    finally:
-        transport.close()
-
-
-class _Watched:
-    """A read stream that tells when it ends."""
-
-    def __init__(
-        self, inner: ReadStream[SessionMessage | Exception], on_end: Callable[[], None]
-    ) -> None:
-        self._inner = inner
-        self._on_end = on_end
-
-    async def receive(self) -> SessionMessage | Exception:
-        try:
-            return await self._inner.receive()
-        except Exception:
-            self._on_end()
-            raise
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-    def __aiter__(self) -> _Watched:
-        return self
-
-    async def __anext__(self) -> SessionMessage | Exception:
-        try:
-            return await self._inner.__anext__()
-        except Exception:  # StopAsyncIteration is the usual end, a closed resource another
-            self._on_end()
-            raise
-
-    async def __aenter__(self) -> _Watched:
-        await self._inner.__aenter__()
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> bool | None:
-        return await self._inner.__aexit__(exc_type, exc_val, exc_tb)
 
 
 @asynccontextmanager
 async def http_transport(
     url: str, headers: Mapping[str, str], *, verify: ssl.SSLContext, message_bytes_max: int
-) -> AsyncGenerator[TransportStreams]:
+) -> AsyncGenerator[tuple[Any, Any]]:  # Any: the SDK keeps the streams' types private
     """Speak streamable HTTP. Connection failures become error answers, see `failures`."""
     inner = httpx2.AsyncHTTPTransport(
         verify=verify,

@@ -1,0 +1,5 @@
+"""`python -m benchmarks`, as `make bench` calls it."""
+
+from benchmarks.run import main
+
+raise SystemExit(main())

@@ -1,0 +1,218 @@
+"""The rounds of a turn, driven by LangGraph: model -> tools -> model ... until there is an answer.
+
+LangGraph is the control layer only: one node call per model call and one per round of tools. Tokens
+never pass through it; the model says them into the sink that the run context carries, which keeps
+LangGraph's cost per turn (about a millisecond) and out of every token.
+
+The state holds only the messages of this turn, as plain dictionaries: the conversation itself is
+the store's. The graph is compiled once; each run gets a saver of its own by a shallow copy, because
+a saver that is shared serialises all turns behind its lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol, TypedDict
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+
+from parlour.agent.prompt import LIMIT_REACHED
+from parlour.domain import ToolOutcome, ToolRequest, ToolSpec, Usage
+from parlour.events.types import Event, Progress, RoundEnd, ToolCall, ToolResult
+from parlour.models.port import ChatMessage, Model, ModelReply, ModelRequest, ModelSink
+
+ProgressReport = Callable[[float, float, str], None]  # done, total (0 = unknown), text
+CallTool = Callable[[ToolRequest, ProgressReport], Awaitable[ToolOutcome]]
+
+
+class AgentSink(ModelSink, Protocol):
+    """Where the agent says what happens; the chat room keeps and publishes it."""
+
+    def event(self, event: Event) -> None:
+        """Something other than text happened."""
+        ...
+
+    def used(self, usage: Usage) -> None:
+        """A model call ended and has used so many tokens."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLimits:
+    """Bounds of one turn. Tokens are per model reply."""
+
+    rounds_max: int
+    tool_calls_max: int
+    reply_tokens_max: int
+    temperature: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one turn brings: its prompt (system and history), model, tools and sink."""
+
+    prompt: list[ChatMessage]
+    model: Model
+    tools: tuple[ToolSpec, ...]
+    call_tool: CallTool
+    sink: AgentSink
+    limits: AgentLimits
+
+
+class State(TypedDict):
+    """What a checkpoint keeps: the messages of this turn and how much of the limits is used."""
+
+    messages: Annotated[list[ChatMessage], operator.add]
+    rounds: int
+    tool_calls: int
+    finish_reason: str
+    served_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a run ended: upstream's normalised finish reason and the model that really answered."""
+
+    finish_reason: str
+    served_by: str
+    rounds: int
+
+
+async def _model_round(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
+    run = runtime.context
+    number = state["rounds"] + 1
+    spent = number >= run.limits.rounds_max or state["tool_calls"] >= run.limits.tool_calls_max
+    messages = run.prompt + state["messages"]
+    if spent and state["messages"]:
+        messages = [*messages, {"role": "system", "content": LIMIT_REACHED}]
+    request = ModelRequest(
+        messages=messages,
+        tools=() if spent else run.tools,
+        max_tokens=run.limits.reply_tokens_max,
+        temperature=run.limits.temperature,
+    )
+    reply = await run.model.stream(request, run.sink)
+    run.sink.used(reply.usage)
+    if not reply.tool_calls:
+        run.sink.event(RoundEnd(round=number, kind="answer"))
+    return {
+        "messages": [_as_message(reply)],
+        "rounds": number,
+        "finish_reason": reply.finish_reason,
+        "served_by": reply.served_by,
+    }
+
+
+async def _tool_round(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
+    """All calls of a round side by side; those over the limit are answered, not made."""
+    run = runtime.context
+    calls = [
+        ToolRequest(call["id"], call["name"], call["arguments"], call.get("raw", ""))
+        for call in state["messages"][-1]["tool_calls"]
+    ]
+    left = max(0, run.limits.tool_calls_max - state["tool_calls"])
+    titles = {tool.name: tool.title or tool.name for tool in run.tools}
+    for call in calls:
+        run.sink.event(
+            ToolCall(
+                call_id=call.id,
+                name=call.name,
+                title=titles.get(call.name, call.name),
+                arguments=call.arguments if call.arguments is not None else call.raw,
+            )
+        )
+    run.sink.flush()
+    outcomes = await asyncio.gather(
+        *(_call(run, call, allowed=place < left) for place, call in enumerate(calls))
+    )
+    run.sink.event(RoundEnd(round=state["rounds"], kind="reasoning"))
+    run.sink.flush()
+    return {
+        "messages": [
+            {"role": "tool", "call_id": call.id, "name": call.name, "content": outcome.text}
+            for call, outcome in zip(calls, outcomes, strict=True)
+        ],
+        "tool_calls": state["tool_calls"] + len(calls),
+    }
+
+
+async def _call(run: Run, call: ToolRequest, *, allowed: bool) -> ToolOutcome:
+    def progress(done: float, total: float, text: str) -> None:
+        run.sink.event(Progress(call_id=call.id, done=done, total=total, text=text))
+        run.sink.flush()
+
+    if allowed:
+        outcome = await run.call_tool(call, progress)
+    else:
+        limit = run.limits.tool_calls_max
+        outcome = ToolOutcome(
+            ok=False, text=f"Not called: a question may use {limit} tool calls, and they are used."
+        )
+    run.sink.event(
+        ToolResult(
+            call_id=call.id,
+            name=call.name,
+            status="ok" if outcome.ok else "failed",
+            text=outcome.text,
+            widget=outcome.widget,
+            elapsed_ms=outcome.elapsed_ms,
+        )
+    )
+    run.sink.flush()
+    return outcome
+
+
+def _as_message(reply: ModelReply) -> ChatMessage:
+    message: ChatMessage = {"role": "assistant", "content": reply.text}
+    if reply.tool_calls:
+        message["tool_calls"] = [
+            {"id": call.id, "name": call.name, "arguments": call.arguments, "raw": call.raw}
+            for call in reply.tool_calls
+        ]
+    return message
+
+
+# Async although it awaits nothing: LangGraph runs plain functions in a thread, 1 ms each.
+async def _after_model(state: State) -> str:
+    return "tools" if state["messages"][-1].get("tool_calls") else END
+
+
+def _build() -> Any:
+    graph = StateGraph(State, context_schema=Run)
+    graph.add_node("model", _model_round)
+    graph.add_node("tools", _tool_round)
+    graph.add_edge(START, "model")
+    graph.add_conditional_edges("model", _after_model, ["tools", END])
+    graph.add_edge("tools", "model")
+    return graph.compile()
+
+
+class Agent:
+    """Runs turns. One for the process; it holds no state of any turn."""
+
+    def __init__(self) -> None:
+        self._graph = _build()
+
+    async def run(self, run: Run, *, saver: BaseCheckpointSaver[Any], thread: str) -> Answer:
+        """Drive one turn to its answer, or on from its last completed round.
+
+        Raises what the model raises (`errors.Upstream`); cancelling stops the model and tools.
+        """
+        config: RunnableConfig = {
+            "configurable": {"thread_id": thread},
+            # Two supersteps a round, and one to begin; ours is the limit people see.
+            "recursion_limit": 2 * run.limits.rounds_max + 2,
+        }
+        resumed = await saver.aget_tuple(config) is not None
+        start: State | None = None
+        if not resumed:
+            start = State(messages=[], rounds=0, tool_calls=0, finish_reason="", served_by="")
+        graph = self._graph.copy({"checkpointer": saver})
+        state: State = await graph.ainvoke(start, config, context=run, durability="sync")
+        return Answer(state["finish_reason"], state["served_by"], state["rounds"])

@@ -1,0 +1,94 @@
+"""Who is asking: the host's signed token becomes a Principal.
+
+With a secret, every request carries `Authorization: Bearer <JWT>` (HS256; `sub`, `workspace`,
+`aud`, `exp` required). Without one there is a single local user, and only requests that really come
+to the loopback interface are served: a web page elsewhere cannot reach it by a rebound name (the
+Host is checked) nor by a form (bodies have to be JSON, which a form cannot send).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import jwt
+from fastapi import Request
+
+from parlour.domain import Principal, UserId, WorkspaceId
+from parlour.errors import Forbidden, Unauthenticated
+
+ALGORITHMS = ["HS256"]
+LEEWAY_S = 60  # clocks of host and server may differ by so much
+ID = re.compile(r"[A-Za-z0-9_.@:|-]{1,128}")
+LOOPBACK_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
+
+LOCAL = Principal(WorkspaceId("local"), UserId("local"), name="You", tier="local", local=True)
+
+
+class Access:
+    """Turns a request into a principal."""
+
+    def __init__(self, *, secret: str, audience: str) -> None:
+        self._secret = secret
+        self._audience = audience
+
+    @property
+    def local(self) -> bool:
+        """One local user, no tokens."""
+        return not self._secret
+
+    def principal(self, request: Request) -> Principal:
+        """The principal of a request. Raises `Unauthenticated` or `Forbidden`."""
+        if self.local:
+            host = request.headers.get("host", "").rsplit(":", 1)[0]
+            if host not in LOOPBACK_HOSTS:
+                raise Forbidden(
+                    "Without PARLOUR_SECRET only the loopback address is served, under the name "
+                    "localhost or 127.0.0.1. Set PARLOUR_SECRET to serve other names."
+                )
+            return LOCAL
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not token:
+            raise Unauthenticated("Send the host's token as `Authorization: Bearer <token>`.")
+        return self.from_token(token.strip())
+
+    def from_token(self, token: str) -> Principal:
+        """The principal that a token proves. Raises `Unauthenticated`."""
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                self._secret,
+                algorithms=ALGORITHMS,
+                audience=self._audience,
+                leeway=LEEWAY_S,
+                options={"require": ["exp", "sub", "aud"]},
+            )
+        except jwt.ExpiredSignatureError:
+            raise Unauthenticated(
+                "The token has expired. Reload the page to get a new one."
+            ) from None
+        except jwt.InvalidTokenError as error:
+            raise Unauthenticated(f"The token is not valid: {error}.") from None
+        return Principal(
+            workspace=WorkspaceId(_id(claims, "workspace")),
+            user=UserId(_id(claims, "sub")),
+            name=str(claims.get("name", ""))[:200],
+            roles=frozenset(str(role)[:64] for role in _list(claims.get("roles"))),
+            tier=str(claims.get("tier", "free"))[:64],
+            jurisdiction=str(claims.get("jurisdiction", ""))[:64],
+            locale=str(claims.get("locale", "en"))[:35],
+            claims=claims,
+        )
+
+
+def _id(claims: dict[str, Any], name: str) -> str:
+    value = claims.get(name)
+    if not isinstance(value, str) or not ID.fullmatch(value):
+        raise Unauthenticated(
+            f"The token's `{name}` has to be a text of 1 to 128 letters, digits or _.@:|-"
+        )
+    return value
+
+
+def _list(value: object) -> list[Any]:
+    return list(value)[:64] if isinstance(value, list) else []  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]

@@ -1,0 +1,131 @@
+"""The AI SDK's face: what `useChat` with `DefaultChatTransport` sends and reads.
+
+The posted history is never trusted: only the last user message (or the id to answer anew) is read,
+the conversation is the store's. The chat id is the thread id; the message id is the idempotency
+key.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Header, Path
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from parlour.api.access import Access
+from parlour.api.ai_sdk_frames import AiSdkEncoder
+from parlour.api.shapes import Id, StopBody, Text
+from parlour.api.streams import Streams
+from parlour.chat.turn import Ask, TurnRunner
+from parlour.domain import MessageId, Principal, ThreadId
+from parlour.errors import BadRequest, ThreadNotFound
+
+MODERN = "ai-sdk/7"
+HEADERS = {"x-vercel-ai-ui-message-stream": "v1"}
+STREAM = {200: {"content": {"text/event-stream": {}}, "description": "UI message stream v1."}}
+ChatPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+ClientHeader = Annotated[str, Header(alias="x-parlour-client")]
+
+
+class UiPart(BaseModel):
+    """A part of a UI message; only `text` parts are read."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str
+    text: Text = ""
+
+
+class UiMessage(BaseModel):
+    """A UI message as the client holds it."""
+
+    model_config = ConfigDict(extra="allow")
+    id: Id
+    role: Literal["user", "assistant", "system"]
+    parts: list[UiPart] = Field(max_length=10_000)
+
+
+class ChatBody(BaseModel):
+    """The body that `DefaultChatTransport` posts, whole or reduced to the last message."""
+
+    model_config = ConfigDict(extra="forbid")
+    id: Id = Field(description="The chat: Parlour's thread.")
+    trigger: Literal["submit-message", "regenerate-message"] = "submit-message"
+    messageId: Id | None = Field(  # noqa: N815  # the client's spelling
+        None, description="The user message that was edited, or the answer to make anew."
+    )
+    message: UiMessage | None = None
+    messages: list[UiMessage] = Field(default_factory=list[UiMessage], max_length=10_000)
+    context: dict[str, Any] | None = Field(None, description="Page context (reserved).")
+
+
+def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter:
+    """The routes below /api/chat."""
+    routes = APIRouter(prefix="/api/chat", tags=["ai-sdk"])
+    who = Depends(access.principal)
+
+    @routes.post("", responses=STREAM, response_model=None)
+    async def chat(
+        body: ChatBody, client: ClientHeader = "", principal: Principal = who
+    ) -> Response:
+        """Send a message, edit one or answer one anew; streams the answer."""
+        ask = to_ask(body)
+        started = await runner.start(principal, ask)
+        return await streams.open_started(
+            principal,
+            ask.thread,
+            started.turn,
+            AiSdkEncoder(modern=client == MODERN),
+            headers={**HEADERS, "x-turn-id": started.turn},
+        )
+
+    @routes.get("/{chat_id}/stream", responses={**STREAM, 204: {}}, response_model=None)
+    async def resume(
+        chat_id: ChatPath, client: ClientHeader = "", principal: Principal = who
+    ) -> Response:
+        """The running turn of a chat, from its start; 204 when nothing runs."""
+        thread = ThreadId(chat_id)
+        try:
+            turn = await streams.readings.latest(principal, thread)
+        except ThreadNotFound:
+            turn = None  # a new chat: the client asks before its first message
+        if turn is None:
+            return Response(status_code=204)
+        return await streams.open(
+            principal,
+            thread,
+            turn,
+            AiSdkEncoder(modern=client == MODERN),
+            headers={**HEADERS, "x-turn-id": turn},
+        )
+
+    @routes.post("/{chat_id}/stop", status_code=202)
+    async def stop(chat_id: ChatPath, principal: Principal = who) -> StopBody:
+        """Stop whatever runs in a chat; fine when nothing does."""
+        thread = ThreadId(chat_id)
+        turn = await streams.readings.latest(principal, thread)
+        if turn is not None:
+            await runner.stop(principal, thread, turn)
+        return StopBody(turn_id=turn)
+
+    return routes
+
+
+def to_ask(body: ChatBody) -> Ask:
+    """What the client wants. Raises `BadRequest`."""
+    thread = ThreadId(body.id)
+    if body.trigger == "regenerate-message":
+        target = body.messageId or (body.messages[-1].id if body.messages else None)
+        if target is None:
+            raise BadRequest("`messageId` is missing: name the message to answer anew.")
+        return Ask(thread=thread, trigger="regenerate", target=MessageId(target))
+    message = body.message or (body.messages[-1] if body.messages else None)
+    if message is None or message.role != "user":
+        raise BadRequest("The last message has to be the user's.")
+    text = "".join(part.text for part in message.parts if part.type == "text")
+    if not text.strip():
+        raise BadRequest("The message is empty; write a message.")
+    if body.messageId is not None:
+        # An edit keeps the id of the message in the client; here it becomes a new version.
+        return Ask(thread=thread, text=text, trigger="edit", target=MessageId(body.messageId))
+    return Ask(thread=thread, text=text, key=MessageId(message.id))

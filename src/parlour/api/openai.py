@@ -1,0 +1,189 @@
+"""The OpenAI-compatible face: any OpenAI client talks to Parlour's agent and its tools.
+
+It is stateless as that protocol is: the caller sends the whole conversation. Each call is a turn
+like any other (stored, counted, bounded) in a thread that lists do not show. There is no way to
+resume here, so a caller that goes away stops the turn.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from parlour.api import problems
+from parlour.api.access import Access
+from parlour.api.openai_chunks import OpenAiEncoder, completion
+from parlour.api.shapes import Text
+from parlour.api.streams import Streams
+from parlour.chat.turn import Ask, Started, TurnRunner
+from parlour.domain import Message, MessageId, Principal, Role, TextPart, ThreadId
+from parlour.errors import BadRequest, ModelNotFound, Upstream
+from parlour.events import types as ev
+from parlour.events.types import decode
+
+MODEL = "parlour"  # whatever model is configured
+STREAM = {200: {"content": {"text/event-stream": {}}, "description": "Completion, or its chunks."}}
+
+
+class ContentPart(BaseModel):
+    """A part of a message's content; only text is read."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str
+    text: Text = ""
+
+
+class ChatMessageBody(BaseModel):
+    """A message of the conversation that the caller keeps."""
+
+    model_config = ConfigDict(extra="allow")
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: Text | list[ContentPart] | None = None
+
+    def words(self) -> str:
+        """The text of the message."""
+        if isinstance(self.content, list):
+            return "".join(part.text for part in self.content if part.type == "text")
+        return self.content or ""
+
+
+class StreamOptions(BaseModel):
+    """Options of a streamed answer."""
+
+    model_config = ConfigDict(extra="allow")
+    include_usage: bool = False
+
+
+Ignored = Annotated[Any, Field(None, description="Accepted, not used: Parlour's settings decide.")]
+
+
+class CompletionBody(BaseModel):
+    """A chat completion request. Parameters that Parlour's settings decide are accepted unused."""
+
+    model_config = ConfigDict(extra="forbid")
+    model: str = Field(max_length=200)
+    messages: list[ChatMessageBody] = Field(min_length=1, max_length=10_000)
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    user: str | None = Field(None, description="Ignored: the token says who is asking.")
+    n: Literal[1] | None = None
+    temperature: Ignored = None
+    top_p: Ignored = None
+    max_tokens: Ignored = None
+    max_completion_tokens: Ignored = None
+    presence_penalty: Ignored = None
+    frequency_penalty: Ignored = None
+    seed: Ignored = None
+    stop: Ignored = None
+    metadata: Ignored = None
+    store: Ignored = None
+    logit_bias: Ignored = None
+    logprobs: Ignored = None
+    top_logprobs: Ignored = None
+    reasoning_effort: Ignored = None
+    response_format: Ignored = None
+    service_tier: Ignored = None
+    safety_identifier: Ignored = None
+    prompt_cache_key: Ignored = None
+    verbosity: Ignored = None
+    parallel_tool_calls: Ignored = None
+    tools: list[Any] | None = None
+    tool_choice: Ignored = None
+
+
+def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter:
+    """The routes below /v1."""
+    routes = APIRouter(prefix="/v1", tags=["openai"])
+    who = Depends(access.principal)
+
+    @routes.get("/models")
+    async def models(principal: Principal = who) -> dict[str, Any]:
+        """The one model: Parlour's agent."""
+        del principal
+        entry = {"id": MODEL, "object": "model", "created": 0, "owned_by": "parlour"}
+        return {"object": "list", "data": [entry, {**entry, "id": runner.model.name}]}
+
+    @routes.post("/chat/completions", responses=STREAM, response_model=None)
+    async def complete(body: CompletionBody, principal: Principal = who) -> Response:
+        """Answer the conversation, streamed or whole."""
+        if body.model not in {MODEL, runner.model.name}:
+            raise ModelNotFound(f"There is no model `{body.model}` here; ask for `{MODEL}`.")
+        if body.tools:
+            raise BadRequest(
+                "`tools` is not supported: Parlour's agent has the tools of its MCP servers."
+            )
+        started = await runner.start(principal, to_ask(body))
+
+        async def stop() -> None:
+            await runner.stop(principal, started.thread, started.turn)
+
+        if not body.stream:
+            return await whole(principal, started, body.model)
+        options = body.stream_options or StreamOptions()
+        return await streams.open_started(
+            principal,
+            started.thread,
+            started.turn,
+            OpenAiEncoder(started.turn, body.model, include_usage=options.include_usage),
+            headers={"x-turn-id": started.turn},
+            on_gone=stop,
+        )
+
+    async def whole(principal: Principal, started: Started, model: str) -> Response:
+        reading = await streams.readings.open(principal, started.thread, started.turn)
+        payloads: list[bytes] = []
+        try:
+            with reading.cursor as cursor:
+                while not cursor.ended:
+                    payloads += cursor.take()
+                    await cursor.wait()
+        except BaseException:
+            await runner.stop(principal, started.thread, started.turn)
+            raise
+        final = decode(payloads[-1])
+        if isinstance(final, ev.Finalize) and final.error is not None:
+            failure = final.error
+            return problems.respond(
+                Upstream.status,
+                code=failure.code,
+                title=Upstream.title,
+                detail=failure.message,
+                retryable=failure.retryable,
+            )
+        headers = {"x-turn-id": started.turn}
+        return JSONResponse(completion(started.turn, model, payloads), headers=headers)
+
+    return routes
+
+
+def to_ask(body: CompletionBody) -> Ask:
+    """The conversation as a turn. Raises `BadRequest` when it does not end with the user."""
+    last = body.messages[-1]
+    if last.role != "user" or not last.words().strip():
+        raise BadRequest("The last message has to be the user's and must not be empty.")
+    thread = ThreadId(f"v1_{secrets.token_hex(10)}")
+    now = datetime.now(UTC)
+    history = tuple(
+        Message(
+            id=MessageId(f"m{place}"),
+            thread=thread,
+            parent=None,
+            role=Role.ASSISTANT if message.role == "assistant" else Role.USER,
+            parts=(TextPart(_labelled(message)),),
+            created_at=now,
+        )
+        for place, message in enumerate(body.messages)
+    )
+    return Ask(thread=thread, text=last.words(), history=history, hidden=True)
+
+
+def _labelled(message: ChatMessageBody) -> str:
+    """The caller's system messages are the caller's words, never Parlour's own rules."""
+    if message.role in {"system", "developer"}:
+        return f"(Instructions of the calling application)\n{message.words()}"
+    return message.words()

@@ -1,0 +1,201 @@
+"""What clients send and get, as pydantic models: the source of contract/openapi.json."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from parlour.domain import Message, Thread
+
+
+def _clean(text: str) -> str:
+    """Refuse what no database and no model can hold."""
+    if "\x00" in text:
+        raise ValueError("contains a NUL character; remove it")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("contains half of a character (a lone surrogate)") from None
+    return text
+
+
+def _words(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; write a message")
+    return text
+
+
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Text = Annotated[str, AfterValidator(_clean)]
+Words = Annotated[str, AfterValidator(_clean), AfterValidator(_words)]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewTurnBody(_Shape):
+    """A message to be answered."""
+
+    message_id: Id | None = Field(
+        None, description="Your id of this message; sent again, it joins the same turn."
+    )
+    text: Text = Field("", description="What the person wrote. Empty only to regenerate.")
+    trigger: Literal["submit", "edit", "regenerate"] = "submit"
+    target: Id | None = Field(
+        None, description="The message to edit, or whose answer is made anew."
+    )
+
+
+class StartedBody(_Shape):
+    """A turn is under way."""
+
+    turn_id: str
+    thread_id: str
+    message_id: str
+    events: str = Field(description="Where to read its events.")
+    joined: bool = Field(description="The same message had been sent before.")
+
+
+class StopBody(_Shape):
+    """A stop was asked for."""
+
+    turn_id: str | None
+
+
+class NewThreadBody(_Shape):
+    """A new conversation."""
+
+    id: Id | None = None
+    title: Text = Field("", max_length=200)
+
+
+class RenameBody(_Shape):
+    """A new title."""
+
+    title: Words = Field(max_length=200)
+
+
+class VersionBody(_Shape):
+    """Which version of a message to show."""
+
+    message_id: Id
+
+
+class ThreadBody(_Shape):
+    """A conversation."""
+
+    id: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+    running_turn: str | None = None
+
+    @classmethod
+    def of(cls, thread: Thread) -> ThreadBody:
+        """The wire form of a thread."""
+        return cls(
+            id=thread.id,
+            title=thread.title,
+            created_at=thread.created_at,
+            updated_at=thread.updated_at,
+            running_turn=thread.running_turn,
+        )
+
+
+class MessageBody(_Shape):
+    """A message; `parts` are of type text, reasoning, tool or error."""
+
+    id: str
+    role: Literal["user", "assistant"]
+    parts: list[dict[str, Any]]
+    status: Literal["running", "done", "stopped", "waiting", "failed"]
+    turn: str | None = None
+    parent: str | None = None
+    versions: list[str]
+    created_at: datetime
+    metadata: dict[str, Any]
+
+    @classmethod
+    def of(cls, message: Message) -> MessageBody:
+        """The wire form of a message."""
+        return cls(
+            id=message.id,
+            role=message.role.value,
+            parts=[_part(part) for part in message.parts],
+            status=message.status.value,
+            turn=message.turn,
+            parent=message.parent,
+            versions=list(message.versions),
+            created_at=message.created_at,
+            metadata=message.metadata,
+        )
+
+
+class ThreadsBody(_Shape):
+    """A page of conversations, newest first."""
+
+    threads: list[ThreadBody]
+    next: str | None = Field(description="Pass as `before` for the next page; null = no more.")
+
+
+class MessagesBody(_Shape):
+    """A page of messages, oldest first."""
+
+    messages: list[MessageBody]
+    next: str | None = Field(description="Pass as `before` for earlier ones; null = no more.")
+
+
+class ConversationBody(MessagesBody):
+    """A conversation with its newest messages."""
+
+    thread: ThreadBody
+
+
+class PersonBody(_Shape):
+    """Who is signed in."""
+
+    id: str
+    name: str
+    workspace: str
+
+
+class ModelBody(_Shape):
+    """The model that answers. `note` says what people should know of it."""
+
+    name: str
+    label: str
+    kind: Literal["hosted", "local", "scripted"]
+    note: str = ""
+
+
+class MeBody(_Shape):
+    """What a page needs before it shows anything."""
+
+    user: PersonBody
+    local: bool
+    model: ModelBody
+    disclosure: str
+    version: str
+    tour: bool = Field(description="The scripted guide answers: offer the tour.")
+    limits: dict[str, int]
+
+
+class ProblemBody(BaseModel):
+    """An error, as RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    retryable: bool
+    request_id: str
+    errors: list[str] | None = None
+
+
+def _part(part: Any) -> dict[str, Any]:
+    return msgspec.to_builtins(part)

@@ -1,0 +1,327 @@
+"""The composition root: `build(settings)` makes every object, `create_app` puts HTTP before them.
+
+Nothing is created at import time, and no other file picks an implementation. Tests build the
+same way, with other settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from parlour import __version__
+from parlour.agent.graph import Agent, AgentLimits
+from parlour.api import ai_sdk, health, me, openai, page, problems, threads, turns
+from parlour.api.access import Access
+from parlour.api.edge import Edge
+from parlour.api.shapes import ModelBody
+from parlour.api.sse import StreamWatch
+from parlour.api.streams import Streams
+from parlour.chat.keeper import Keeper
+from parlour.chat.reading import Readings
+from parlour.chat.turn import TurnLimits, TurnRunner
+from parlour.errors import ConfigurationError, StoreUnavailable
+from parlour.events.log import EventLog
+from parlour.events.memory import MemoryEventLog
+from parlour.limits.room import Room
+from parlour.models.port import Model
+from parlour.models.registry import build_model, kind_of
+from parlour.models.wire import WireLimits
+from parlour.settings import Settings
+from parlour.store.database import Database
+from parlour.store.embedded import EmbeddedPostgres, start_embedded
+from parlour.store.migrate import migrate, pending
+from parlour.store.threads import Threads
+from parlour.store.turns import Turns
+from parlour.telemetry.metrics import Metrics
+from parlour.tools.config import ServerConfig
+from parlour.tools.toolbox import Toolbox
+
+log = structlog.get_logger("parlour.app")
+
+CLOSE_S = 5  # for each part; together with the turns it stays within 30 s
+LEASE_S = 15.0  # a turn whose process is silent for so long has lost it
+MODEL_NOTES = {
+    "hosted": "",
+    "local": "A small demo model that runs on this machine. It is often wrong; set OPENAI_API_KEY "
+    "or ANTHROPIC_API_KEY to connect a real one.",
+    "scripted": "No model is connected: these answers come from a script. Set OPENAI_API_KEY or "
+    "ANTHROPIC_API_KEY to connect a real one.",
+}
+SECRET_CHARS_MIN = 32  # HS256 wants a key as long as its digest
+
+
+@dataclass(slots=True)
+class Services:
+    """Every object of the process, made but not started."""
+
+    settings: Settings
+    metrics: Metrics
+    database: Database
+    postgres: EmbeddedPostgres | None
+    events: EventLog
+    threads: Threads
+    turns: Turns
+    model: Model
+    toolbox: Toolbox
+    runner: TurnRunner
+    keeper: Keeper
+    readings: Readings
+    watch: StreamWatch
+    access: Access
+    draining: bool = False
+
+    async def start(self) -> None:
+        """Prepare the database, connect, and begin background work."""
+        await prepare_database(self.settings, database_url(self.settings, self.postgres))
+        await self.events.start()
+        await self.toolbox.start()
+        await self.keeper.start()
+        self.watch.start()
+        # What was made at start stays for good: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+
+    async def leave(self) -> None:
+        """Begin to shut down: not ready, no new turns, readers told to reconnect."""
+        self.draining = True
+        self.runner.refuse()
+        await self.watch.close()
+
+    async def close(self) -> None:
+        """Let running turns finish, then let go of everything, in the order of use."""
+        await self.leave()
+        await self.runner.drain(self.settings.shutdown_s)
+        await self.keeper.close()
+        parts: list[Callable[[], Awaitable[None]]] = [
+            self.toolbox.close,
+            self.model.close,
+            self.events.close,
+            self.database.close,
+        ]
+        if self.postgres:
+            parts.append(self.postgres.stop)
+        for close in parts:
+            try:
+                await asyncio.wait_for(close(), CLOSE_S)
+            except Exception:
+                log.exception("close_failed")  # the others still have to be closed
+
+
+async def build(settings: Settings) -> Services:
+    """Make everything; starts our own Postgres when no other is named, and nothing else.
+
+    Raises `ConfigurationError` for settings that cannot work together.
+    """
+    _check(settings)
+    metrics = Metrics()
+    postgres = None if settings.database_url else await start_embedded(settings.data_dir)
+    database = await Database.open(database_url(settings, postgres))
+    events = _events(settings)
+    store, thread_store = Turns(database), Threads(database)
+    model = _model(settings)
+    toolbox = _toolbox(settings)
+    limits = settings.limits
+    runner = TurnRunner(
+        store=store,
+        events=events,
+        agent=Agent(),
+        model=model,
+        toolbox=toolbox,
+        room=Room(turns_max=limits.turns_max, wait_s=limits.turn_wait_s),
+        limits=TurnLimits(
+            agent=AgentLimits(
+                rounds_max=limits.rounds_max,
+                tool_calls_max=limits.tool_calls_max,
+                reply_tokens_max=limits.reply_tokens_max,
+                temperature=settings.models.temperature,
+            ),
+            turn_s_max=limits.turn_s_max,
+            message_chars_max=limits.message_chars_max,
+            log_bytes_max=limits.log_bytes_max,
+            window_messages=limits.window_messages,
+            lease_s=LEASE_S,
+        ),
+        metrics=metrics,
+        own_words=settings.system_prompt,
+    )
+    secret = settings.secret.get_secret_value() if settings.secret else ""
+    return Services(
+        settings=settings,
+        metrics=metrics,
+        database=database,
+        postgres=postgres,
+        events=events,
+        threads=thread_store,
+        turns=store,
+        model=model,
+        toolbox=toolbox,
+        runner=runner,
+        keeper=Keeper(runner=runner, store=store, metrics=metrics, lease_s=LEASE_S),
+        readings=Readings(store=store, events=events),
+        watch=StreamWatch(stall_s=limits.reader_stall_s, metrics=metrics),
+        access=Access(secret=secret, audience=settings.audience),
+    )
+
+
+def create_app(services: Services) -> ASGIApp:
+    """The HTTP application over started services."""
+    return Edge(
+        create_api(services),
+        metrics=services.metrics,
+        body_bytes_max=services.settings.limits.body_bytes_max,
+    )
+
+
+def create_api(services: Services) -> FastAPI:
+    """The routes alone: what the OpenAPI document describes."""
+    app = FastAPI(
+        title="Parlour",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        lifespan=None,
+    )
+    problems.install(app)
+    access, runner = services.access, services.runner
+    streams = Streams(readings=services.readings, watch=services.watch)
+
+    async def database() -> str:
+        try:
+            await services.database.ping()
+        except StoreUnavailable as error:
+            return str(error)
+        return ""
+
+    async def serving() -> str:
+        return "shutting down" if services.draining else ""
+
+    for routes in (
+        turns.router(access=access, runner=runner, streams=streams),
+        threads.router(access=access, threads=services.threads),
+        ai_sdk.router(access=access, runner=runner, streams=streams),
+        openai.router(access=access, runner=runner, streams=streams),
+        me.router(
+            access=access,
+            model=_model_body(services.model),
+            message_chars_max=services.settings.limits.message_chars_max,
+        ),
+        health.router(checks={"serving": serving, "database": database}, metrics=services.metrics),
+        page.router(),
+    ):
+        app.include_router(routes)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Services]:
+    """Built and started services, closed at the end."""
+    services = await build(settings)
+    try:
+        await services.start()
+        yield services
+    finally:
+        await services.close()
+
+
+def _check(settings: Settings) -> None:
+    secret = settings.secret.get_secret_value() if settings.secret else ""
+    if secret and len(secret) < SECRET_CHARS_MIN:
+        raise ConfigurationError(
+            f"PARLOUR_SECRET has {len(secret)} characters; it needs {SECRET_CHARS_MIN} or more."
+        )
+    if not secret and settings.host not in {"127.0.0.1", "localhost", "::1"}:
+        raise ConfigurationError(
+            f"PARLOUR_HOST is {settings.host}, but without PARLOUR_SECRET only the loopback "
+            "interface is served. Set PARLOUR_SECRET, or leave PARLOUR_HOST at 127.0.0.1."
+        )
+
+
+def database_url(settings: Settings, postgres: EmbeddedPostgres | None) -> str:
+    """Where the database is: as given, else our own."""
+    if settings.database_url:
+        return settings.database_url.get_secret_value()
+    assert postgres is not None  # noqa: S101  # one of the two is there
+    return postgres.url
+
+
+async def prepare_database(settings: Settings, url: str) -> None:
+    """Our own database migrates itself; yours waits for `parlour migrate`, and we say so."""
+    if settings.database_url is None:
+        await migrate(url)
+    elif await pending(url):
+        raise ConfigurationError(
+            "The database at PARLOUR_DATABASE_URL has an older schema than this version needs. "
+            "Run `parlour migrate` once, then start again."
+        )
+
+
+def _events(settings: Settings) -> EventLog:
+    if not settings.redis_url:
+        return MemoryEventLog()
+    try:
+        from parlour.events.redis import RedisEventLog
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "PARLOUR_REDIS_URL is set, but the Redis client is not installed. "
+            "Type: pip install 'parlour[redis]'"
+        ) from None
+    return RedisEventLog(settings.redis_url.get_secret_value())
+
+
+def _model(settings: Settings) -> Model:
+    calls = settings.models
+    openai_key, anthropic_key = settings.openai_api_key, settings.anthropic_api_key
+    return build_model(
+        settings.model,
+        openai_api_key=openai_key.get_secret_value() if openai_key else "",
+        openai_base_url=settings.openai_base_url,
+        anthropic_api_key=anthropic_key.get_secret_value() if anthropic_key else "",
+        anthropic_base_url=settings.anthropic_base_url,
+        data_dir=settings.data_dir,
+        cache_dir=settings.cache_dir,
+        local_model=settings.local_model,
+        limits=WireLimits(
+            connect_s=calls.connect_s,
+            first_byte_s=calls.first_byte_s,
+            idle_s=calls.idle_s,
+            total_s=calls.total_s,
+            line_bytes_max=calls.line_bytes_max,
+        ),
+    )
+
+
+def _toolbox(settings: Settings) -> Toolbox:
+    servers = [
+        ServerConfig(
+            name=name,
+            command=server.command,
+            args=tuple(server.args),
+            env=server.env,
+            url=server.url,
+            headers={key: value.get_secret_value() for key, value in server.headers.items()},
+            timeout_s=server.timeout_s,
+            result_bytes_max=server.result_bytes_max,
+        )
+        for name, server in settings.mcp.items()
+    ]
+    return Toolbox(tuple(servers))
+
+
+def _model_body(model: Model) -> ModelBody:
+    kind = kind_of(model.name)
+    return ModelBody(
+        name=model.name,
+        label=model.name.partition(":")[2] or kind,
+        kind=kind,
+        note=MODEL_NOTES[kind],
+    )

@@ -1,0 +1,87 @@
+"""Keeps turns alive, and buries the dead: leases, partial answers, lost turns, loop lag.
+
+Every running turn is leased by its process. The keeper renews all leases of the process in one
+statement, and stores with it what each turn has said so far, so that a killed process loses at
+most `RENEW_S` of an answer. Turns whose lease has run out are ended clearly by whichever process
+sees them first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import msgspec
+import structlog
+
+from parlour.chat.turn import TurnRunner
+from parlour.domain import TurnId
+from parlour.errors import StoreUnavailable
+from parlour.store.turns import Turns
+from parlour.telemetry.metrics import Metrics
+
+log = structlog.get_logger("parlour.keeper")
+
+RENEW_S = 3.0  # a fifth of the lease: four beats may fail before a live turn is taken for dead
+REAP_EVERY = 2  # beats
+
+
+class Keeper:
+    """One background task of the process; start it once, close it at the end."""
+
+    def __init__(
+        self, *, runner: TurnRunner, store: Turns, metrics: Metrics, lease_s: float
+    ) -> None:
+        self._runner = runner
+        self._store = store
+        self._metrics = metrics
+        self._lease_s = lease_s
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """End what an earlier process left running, then keep beating."""
+        await self._reap()
+        self._task = asyncio.create_task(self._beat(), name="keeper")
+
+    async def close(self) -> None:
+        """Stop beating."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _beat(self) -> None:
+        beats = 0
+        while True:
+            due = time.monotonic() + RENEW_S
+            await asyncio.sleep(RENEW_S)
+            self._metrics.loop_lag_seconds.set(max(0.0, time.monotonic() - due))
+            beats += 1
+            try:
+                await self._renew()
+                if beats % REAP_EVERY == 0:
+                    await self._reap()
+            except StoreUnavailable as error:
+                log.warning("keeper_without_store", error=str(error))
+            except Exception:
+                log.exception("keeper_failed")  # the next beat tries again
+
+    async def _renew(self) -> None:
+        """Extend the leases of all turns here, and stop those that were asked to stop."""
+        partials: dict[TurnId, bytes | None] = {}
+        for turn, running in self._runner.running.items():
+            if not running.committed.is_set():
+                continue
+            size = running.sink.log.size
+            changed = size != running.saved_size
+            running.saved_size = size
+            partials[turn] = msgspec.json.encode(running.sink.parts()) if changed else None
+        if not partials:
+            return
+        renewal = await self._store.renew(self._runner.owner, partials, self._lease_s)
+        for turn in renewal.stop | renewal.lost:
+            self._runner.stop_here(turn)
+
+    async def _reap(self) -> None:
+        for lost in await self._store.reap():
+            log.warning("turn_lost", turn_id=lost.id, thread_id=lost.thread)
+            self._metrics.turns.labels("failed", "turn_lost").inc()

@@ -1,0 +1,158 @@
+"""How a turn is read: live from its log, else from the store, always from an exact position.
+
+A reader names the last event it has. It gets exactly what follows, or is told to `reset` and gets
+the whole turn; never a gap, never a silent replay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from parlour.chat.sink import unpack_events
+from parlour.domain import (
+    ErrorPart,
+    Part,
+    Principal,
+    ReasoningPart,
+    TextPart,
+    ThreadId,
+    ToolPart,
+    TurnId,
+    TurnStatus,
+)
+from parlour.events.log import Cursor, EventLog, Pace, TurnLog, UnknownPosition
+from parlour.events.types import (
+    Event,
+    Failure,
+    Finalize,
+    Plan,
+    Reasoning,
+    Token,
+    ToolCall,
+    ToolResult,
+)
+from parlour.safety.disclosure import DISCLOSURE
+from parlour.store.turns import Turn, Turns
+
+UNKNOWN_POSITION = "unknown_position"
+
+
+@dataclass(slots=True)
+class Reading:
+    """A reader's cursor, and why it starts over (`reset`), if it does."""
+
+    cursor: Cursor
+    reset: str = ""
+
+
+class Readings:
+    """Opens turns for reading. One for the process."""
+
+    def __init__(self, *, store: Turns, events: EventLog) -> None:
+        self._store = store
+        self._events = events
+        self._pace = Pace()
+
+    async def open(
+        self, principal: Principal, thread: ThreadId, turn: TurnId, after: int = 0
+    ) -> Reading:
+        """Read `turn` from after event `after` (0 = all). Raises `TurnNotFound`."""
+        stored = await self._store.get(principal, thread, turn)
+        return await self._open(principal, stored, after)
+
+    async def open_started(self, turn: TurnId) -> Reading | None:
+        """Read a turn that was started here a moment ago, from its first event."""
+        log = await self._events.attach(turn)
+        return Reading(log.cursor(0)) if log else None
+
+    async def latest(self, principal: Principal, thread: ThreadId) -> TurnId | None:
+        """The turn that runs in a conversation, if one does."""
+        return await self._store.running(principal, thread)
+
+    async def overtaken(
+        self, principal: Principal, thread: ThreadId, reading: Reading
+    ) -> Reading | None:
+        """A new reading when the one in hand has been overtaken by the store.
+
+        The owner of a turn may have died: then its log ends without a terminal event, and the
+        store knows how the turn ended. Asked when a reader has been quiet for some seconds.
+        """
+        stored = await self._store.get(principal, thread, TurnId(reading.cursor.log.turn))
+        if stored.status is TurnStatus.RUNNING or reading.cursor.log.closed:
+            return None
+        log = await self._from_store(principal, stored)
+        if log.payloads[: reading.cursor.seq] == reading.cursor.log.payloads[: reading.cursor.seq]:
+            return Reading(log.cursor(reading.cursor.seq))
+        return Reading(log.cursor(0), reset="turn_lost")
+
+    async def _open(self, principal: Principal, stored: Turn, after: int) -> Reading:
+        log = await self._events.attach(stored.id)
+        if log is None and stored.status is not TurnStatus.RUNNING:
+            log = await self._from_store(principal, stored)
+        if log is None:
+            # Runs in a process that does not share its log, or died: wait for the store to know.
+            log = TurnLog(stored.id, self._pace)
+        try:
+            return Reading(log.cursor(after))
+        except UnknownPosition:
+            return Reading(log.cursor(0), reset=UNKNOWN_POSITION)
+
+    async def _from_store(self, principal: Principal, stored: Turn) -> TurnLog:
+        """A closed log of an ended turn: its stored events, else events made from its message."""
+        packed = await self._store.events(principal, stored.thread, stored.id)
+        log = TurnLog(stored.id, self._pace)
+        if packed is not None:
+            log.extend(unpack_events(packed))
+        else:
+            parts = await self._store.parts(principal, stored.thread, stored.id)
+            for event in _events_of(stored, parts):
+                log.append(event)
+        log.close()
+        return log
+
+
+def _events_of(stored: Turn, parts: tuple[Part, ...]) -> list[Event]:
+    events: list[Event] = [
+        Plan(
+            turn_id=stored.id,
+            thread_id=stored.thread,
+            message_id=stored.assistant_message,
+            user_message_id=stored.user_message,
+            model=stored.model,
+            disclosure=DISCLOSURE,
+        )
+    ]
+    failure: Failure | None = None
+    for part in parts:
+        match part:
+            case TextPart():
+                events.append(Token(text=part.text))
+            case ReasoningPart():
+                events.append(Reasoning(text=part.text))
+            case ToolPart():
+                events += _tool_events(part)
+            case ErrorPart():
+                failure = Failure(
+                    code=part.code,
+                    message=part.message,
+                    retryable=part.retryable,
+                    reference=part.reference,
+                )
+    status = stored.status.value
+    ended = status if status in {"done", "stopped", "waiting"} else "failed"
+    events.append(Finalize(status=ended, error=failure, elapsed_ms=stored.elapsed_ms or 0))  # pyright: ignore[reportArgumentType]
+    return events
+
+
+def _tool_events(part: ToolPart) -> list[Event]:
+    return [
+        ToolCall(call_id=part.call_id, name=part.name, title=part.title, arguments=part.arguments),
+        ToolResult(
+            call_id=part.call_id,
+            name=part.name,
+            status="ok" if part.status == "ok" else "failed",
+            text=part.text,
+            widget=part.widget,
+            elapsed_ms=part.elapsed_ms,
+        ),
+    ]

@@ -1,0 +1,182 @@
+"""What one turn says: onto its log for readers, and into parts for the store.
+
+This is the path of a token: `text` is called for every piece a model says. What is stored is built
+from exactly what was published, so the two cannot differ.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+
+import msgspec
+
+from parlour.domain import Part, ReasoningPart, TextPart, ToolPart, Usage
+from parlour.errors import Problem
+from parlour.events.log import TurnLog
+from parlour.events.types import (
+    Event,
+    Reasoning,
+    Restart,
+    RoundEnd,
+    Token,
+    ToolCall,
+    ToolResult,
+    UsageReport,
+)
+
+
+class AnswerTooLong(Problem):
+    """A turn said more than the limit `limits.log_bytes_max`."""
+
+    code = "answer_too_long"
+    title = "The answer became too long"
+
+
+class TurnSink:
+    """The voice of one running turn. Events are held back until `release` (the commit)."""
+
+    def __init__(self, log: TurnLog, *, bytes_max: int) -> None:
+        self.log = log
+        self.usage = Usage()
+        self.model_calls = 0
+        self.first_token_ms: int | None = None
+        self._bytes_max = bytes_max
+        self._started = time.monotonic()
+        self._held = True
+        self._round = 1
+        self._parts: list[Part] = []
+        self._words: list[str] = []  # of the open part
+        self._thinking_since: float | None = None  # the open part is reasoning, else text
+
+    # --- the path of a token ---
+
+    def text(self, text: str) -> None:
+        """A piece of the answer."""
+        if self.first_token_ms is None:
+            self.first_token_ms = self.elapsed_ms
+        if self._thinking_since is not None:
+            self._close_part()
+        self.log.append(Token(text=text))
+        self._words.append(text)
+
+    def reasoning(self, text: str) -> None:
+        """A piece of thinking."""
+        if self._thinking_since is None:
+            self._close_part()
+            self._thinking_since = time.monotonic()
+        self.log.append(Reasoning(text=text))
+        self._words.append(text)
+
+    def flush(self) -> None:
+        """Let readers have what was said. Raises `AnswerTooLong` past the bound."""
+        if self.log.size > self._bytes_max:
+            raise AnswerTooLong(
+                f"The answer passed the limit of {self._bytes_max} bytes and was ended. "
+                "Ask for a shorter answer, or raise limits.log_bytes_max."
+            )
+        if not self._held:
+            self.log.flush()
+
+    # --- everything else ---
+
+    def event(self, event: Event) -> None:
+        """Something other than text happened: publish it and keep what belongs to the message."""
+        self.log.append(event)
+        match event:
+            case ToolCall():
+                self._close_part()
+                self._parts.append(
+                    ToolPart(
+                        call_id=event.call_id,
+                        name=event.name,
+                        title=event.title,
+                        arguments=event.arguments,
+                        round=self._round,
+                    )
+                )
+            case ToolResult():
+                self._settle(event)
+            case RoundEnd():
+                self._close_part()
+                self._round = event.round + 1
+            case Restart():
+                self._words.clear()
+                self._parts = [p for p in self._parts if getattr(p, "round", 0) != event.round]
+            case _:
+                pass
+
+    def used(self, usage: Usage) -> None:
+        """A model call ended: add its tokens and tell the sum."""
+        self.model_calls += 1
+        self.usage = self.usage + usage
+        self.log.append(
+            UsageReport(
+                input=self.usage.input,
+                cache_read=self.usage.cache_read,
+                cache_write=self.usage.cache_write,
+                output=self.usage.output,
+                reasoning=self.usage.reasoning,
+                estimated=self.usage.estimated,
+            )
+        )
+
+    def release(self) -> None:
+        """The message is committed: readers may have what was said meanwhile."""
+        self._held = False
+        self.log.flush(now=True)
+
+    def end(self) -> None:
+        """Close what is open: the last words, and tools that never answered."""
+        self._close_part()
+        for part in tuple(self._parts):
+            if isinstance(part, ToolPart) and part.status == "running":
+                self.event(
+                    ToolResult(
+                        call_id=part.call_id, name=part.name, status="failed", text="Not finished."
+                    )
+                )
+
+    @property
+    def elapsed_ms(self) -> int:
+        """Since the turn began."""
+        return round((time.monotonic() - self._started) * 1000)
+
+    def parts(self) -> tuple[Part, ...]:
+        """All that was said so far, the open part included."""
+        if not self._words:
+            return tuple(self._parts)
+        return (*self._parts, self._open_part())
+
+    def packed_events(self) -> bytes:
+        """The whole log as it is stored: zlib over the events' JSON, one a line."""
+        return zlib.compress(b"\n".join(self.log.payloads), 1)
+
+    def _open_part(self) -> Part:
+        words = "".join(self._words)
+        if self._thinking_since is None:
+            return TextPart(words, self._round)
+        elapsed = round((time.monotonic() - self._thinking_since) * 1000)
+        return ReasoningPart(words, self._round, elapsed)
+
+    def _close_part(self) -> None:
+        if self._words:
+            self._parts.append(self._open_part())
+            self._words.clear()
+        self._thinking_since = None
+
+    def _settle(self, result: ToolResult) -> None:
+        for place, part in enumerate(self._parts):
+            if isinstance(part, ToolPart) and part.call_id == result.call_id:
+                self._parts[place] = msgspec.structs.replace(
+                    part,
+                    status=result.status,
+                    text=result.text,
+                    widget=result.widget,
+                    elapsed_ms=result.elapsed_ms,
+                )
+
+
+def unpack_events(packed: bytes) -> list[bytes]:
+    """The inverse of `TurnSink.packed_events`."""
+    return zlib.decompress(packed).split(b"\n")

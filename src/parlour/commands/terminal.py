@@ -1,0 +1,92 @@
+"""The same conversation in a terminal: `parlour chat`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+
+from parlour.api.access import LOCAL
+from parlour.app import Services, running
+from parlour.chat.turn import Ask, Started
+from parlour.domain import ThreadId
+from parlour.errors import Problem
+from parlour.events import types as ev
+from parlour.events.types import decode
+from parlour.safety.disclosure import DISCLOSURE
+from parlour.settings import Settings
+
+HELP = "Type a message and press Enter. Ctrl+C stops an answer; /quit or Ctrl+D leaves."
+DIM, PLAIN = "\x1b[2m", "\x1b[0m"
+
+
+async def converse(settings: Settings, thread: str) -> None:
+    """Read messages from standard input and print their answers, until the input ends."""
+    async with running(settings) as services:
+        _say(f"{DISCLOSURE}\nModel: {services.model.name}\n{HELP}\n")
+        while True:
+            _say("\n> ")
+            line = await asyncio.to_thread(sys.stdin.readline)
+            if not line or line.strip() == "/quit":
+                _say(f"\nContinue with: parlour chat --thread {thread}\n")
+                return
+            if line.strip():
+                await _answer(services, ThreadId(thread), line.strip())
+
+
+async def _answer(services: Services, thread: ThreadId, text: str) -> None:
+    try:
+        started = await services.runner.start(LOCAL, Ask(thread=thread, text=text))
+    except Problem as problem:
+        _say(f"[{problem.code}] {problem}\n")
+        return
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on a loop
+        loop.add_signal_handler(signal.SIGINT, lambda: services.runner.stop_here(started.turn))
+    try:
+        await _print_events(services, started)
+    finally:
+        with contextlib.suppress(NotImplementedError):
+            loop.remove_signal_handler(signal.SIGINT)
+
+
+async def _print_events(services: Services, started: Started) -> None:
+    reading = await services.readings.open(LOCAL, started.thread, started.turn)
+    with reading.cursor as cursor:
+        while not cursor.ended:
+            for payload in cursor.take():
+                _print_event(decode(payload))
+            await cursor.wait()
+
+
+def _print_event(event: ev.Event) -> None:
+    match event:
+        case ev.Token():
+            _say(event.text)
+        case ev.Reasoning():
+            _say(_dim(event.text))
+        case ev.ToolCall():
+            _say(_dim(f"\n[{event.title}: {event.arguments}]\n"))
+        case ev.ToolResult():
+            mark = "" if event.status == "ok" else "failed: "
+            _say(_dim(f"[{mark}{event.text[:500]}]\n"))
+        case ev.Status() | ev.Notice():
+            _say(_dim(f"[{event.text}]\n"))
+        case ev.Finalize() if event.error is not None:
+            _say(f"\n[{event.error.code}] {event.error.message}\n")
+        case ev.Finalize() if event.status == "stopped":
+            _say("\n[Stopped]\n")
+        case ev.Finalize():
+            _say("\n")
+        case _:
+            pass
+
+
+def _dim(text: str) -> str:
+    return f"{DIM}{text}{PLAIN}" if sys.stdout.isatty() else text
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

@@ -1,0 +1,104 @@
+"""An MCP server with slow, huge, lying and changing tools, for live tests.
+
+Run as `python mcp_odd_server.py stdio` or `… http PORT`. It speaks the protocol of 2026 and older.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import Any
+
+import mcp.types as types
+import uvicorn
+from mcp.server import Server
+from mcp.server.lowlevel.server import NotificationOptions
+from mcp.server.stdio import stdio_server
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
+from mcp.shared.subscriptions import ToolsListChanged
+
+BUS = InMemorySubscriptionBus()
+EXTRA: list[str] = []
+
+
+def _tool(name: str, /, **properties: Any) -> types.Tool:
+    schema = {"type": "object", "properties": properties}
+    return types.Tool(name=name, description=f"Does {name}.", input_schema=schema)
+
+
+async def list_tools(context: Any, params: Any) -> types.ListToolsResult:
+    number = {"type": "number"}
+    tools = [
+        _tool("sleep", seconds=number),
+        _tool("huge", megabytes=number),
+        _tool("rows", count={"type": "integer"}),
+        _tool("steps", count={"type": "integer"}),
+        _tool("pid"),
+        _tool("header", name={"type": "string"}),
+        _tool("die"),
+        _tool("learn", name={"type": "string"}),
+        *(_tool(name) for name in EXTRA),
+    ]
+    return types.ListToolsResult(tools=tools)
+
+
+async def call_tool(context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
+    arguments = params.arguments or {}
+    text = "done"
+    match params.name:
+        case "sleep":
+            await asyncio.sleep(arguments["seconds"])
+        case "huge":
+            text = "x" * int(arguments["megabytes"] * 1_000_000)
+        case "rows":
+            rows = [{"id": n, "name": f"row {n}"} for n in range(arguments["count"])]
+            return types.CallToolResult(content=[], structured_content={"rows": rows})
+        case "steps":
+            for step in range(arguments["count"]):
+                await context.session.report_progress(
+                    step + 1, arguments["count"], f"step {step + 1}"
+                )
+        case "pid":
+            text = str(os.getpid())
+        case "header":
+            text = context.request.headers.get(arguments["name"], "")
+        case "die":
+            os._exit(3)
+        case "learn":
+            EXTRA.append(arguments["name"])
+            await BUS.publish(ToolsListChanged())
+            if context.protocol_version < "2026":
+                await context.session.send_tool_list_changed()
+        case _:
+            text = f"{params.name} was called"
+    return types.CallToolResult(content=[types.TextContent(type="text", text=text)])
+
+
+def build() -> Server[Any]:
+    return Server(
+        "odd",
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+        on_subscriptions_listen=ListenHandler(BUS),
+    )
+
+
+async def serve_stdio() -> None:
+    server = build()
+    options = server.create_initialization_options(NotificationOptions(tools_changed=True))
+    async with stdio_server() as (read, write):
+        await server.run(read, write, options)
+
+
+def serve_http(port: int) -> None:
+    app = build().streamable_http_app(stateless_http=True)
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "stdio":
+        sys.stderr.write("odd server starts\n")
+        asyncio.run(serve_stdio())
+    else:
+        serve_http(int(sys.argv[2]))

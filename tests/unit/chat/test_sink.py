@@ -1,0 +1,133 @@
+"""What is stored is what was said."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from parlour.chat.sink import AnswerTooLong, TurnSink, unpack_events
+from parlour.domain import ReasoningPart, TextPart, ToolPart, Usage
+from parlour.events.log import Cursor, Pace, TurnLog
+from parlour.events.types import (
+    Reasoning,
+    Restart,
+    RoundEnd,
+    Token,
+    ToolCall,
+    ToolResult,
+    UsageReport,
+    decode,
+)
+
+
+def sink(bytes_max: int = 1_000_000) -> TurnSink:
+    return TurnSink(TurnLog("t_1", Pace()), bytes_max=bytes_max)
+
+
+def call(call_id: str = "c1") -> ToolCall:
+    return ToolCall(call_id=call_id, name="a__b", title="Do b", arguments={"x": 1})
+
+
+def result(call_id: str = "c1", status: str = "ok") -> ToolResult:
+    return ToolResult(call_id=call_id, name="a__b", status=status, text="42", elapsed_ms=3)  # type: ignore[arg-type]
+
+
+def test_pieces_become_parts_in_the_order_they_were_said():
+    it = sink()
+    it.reasoning("hm")
+    it.reasoning("m")
+    it.text("Let me ")
+    it.text("look.")
+    it.event(call())
+    it.event(result())
+    it.event(RoundEnd(round=1, kind="reasoning"))
+    it.text("It is 42.")
+    it.event(RoundEnd(round=2, kind="answer"))
+    thought, text, tool, answer = it.parts()
+    assert isinstance(thought, ReasoningPart)
+    assert (thought.text, thought.round) == ("hmm", 1)
+    assert text == TextPart("Let me look.", 1)
+    assert isinstance(tool, ToolPart)
+    assert (tool.status, tool.text, tool.round, tool.elapsed_ms) == ("ok", "42", 1, 3)
+    assert answer == TextPart("It is 42.", 2)
+
+
+def test_the_open_part_counts_before_it_is_closed():
+    it = sink()
+    it.text("half a sen")
+    assert it.parts() == (TextPart("half a sen", 1),)
+    it.text("tence")
+    assert it.parts() == (TextPart("half a sentence", 1),)
+
+
+def test_stored_events_are_the_published_ones():
+    it = sink()
+    it.text("a\nb")
+    it.reasoning("c")
+    assert unpack_events(it.packed_events()) == it.log.payloads
+    assert [decode(p) for p in it.log.payloads] == [Token(text="a\nb"), Reasoning(text="c")]
+
+
+def test_a_tool_that_never_answered_is_failed_for_readers_and_store():
+    it = sink()
+    it.event(call("c1"))
+    it.event(call("c2"))
+    it.event(result("c1"))
+    it.end()
+    first, second = it.parts()
+    assert isinstance(first, ToolPart)
+    assert isinstance(second, ToolPart)
+    assert (first.status, second.status) == ("ok", "failed")
+    last = decode(it.log.payloads[-1])
+    assert isinstance(last, ToolResult)
+    assert (last.call_id, last.status) == ("c2", "failed")
+
+
+def test_a_restarted_round_loses_its_parts_and_no_others():
+    it = sink()
+    it.text("one")
+    it.event(RoundEnd(round=1, kind="reasoning"))
+    it.text("two")
+    it.event(Restart(round=2, reason="the process was replaced"))
+    it.text("two again")
+    assert it.parts() == (TextPart("one", 1), TextPart("two again", 2))
+
+
+def test_usage_adds_up_over_rounds():
+    it = sink()
+    it.used(Usage(input=10, cache_read=5, output=3))
+    it.used(Usage(input=1, output=2, reasoning=7, estimated=True))
+    assert it.usage == Usage(11, 5, 0, 5, 7, True)
+    last = decode(it.log.payloads[-1])
+    assert isinstance(last, UsageReport)
+    assert (last.input, last.reasoning, last.estimated) == (11, 7, True)
+
+
+@pytest.mark.parametrize(("bytes_max", "fits"), [(31, True), (30, False)])
+def test_an_answer_is_bounded(bytes_max: int, fits: bool):
+    it = sink(bytes_max)
+    it.text("12345")  # {"type":"token","text":"12345"} is 31 bytes
+    if fits:
+        it.flush()
+    else:
+        with pytest.raises(AnswerTooLong, match="log_bytes_max"):
+            it.flush()
+
+
+async def test_nothing_is_read_before_the_commit():
+    it = sink()
+    cursor = it.log.cursor()
+    waiting = asyncio.ensure_future(_next(cursor))
+    await asyncio.sleep(0)
+    it.text("early")
+    it.flush()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    it.release()
+    assert len(await asyncio.wait_for(waiting, 5)) == 1
+
+
+async def _next(cursor: Cursor) -> list[bytes]:
+    await cursor.wait()
+    return cursor.take()

@@ -1,0 +1,232 @@
+// biome-ignore-all lint: generated
+// biome-ignore-all format: generated
+// biome-ignore-all assist: generated
+// Generated from contract/openapi.json by `make docs`; change the server's types instead.
+
+/** The body that `DefaultChatTransport` posts, whole or reduced to the last message. */
+export interface ChatBody {
+  /** The chat: Parlour's thread. */
+  id: string;
+  trigger?: "submit-message" | "regenerate-message";
+  /** The user message that was edited, or the answer to make anew. */
+  messageId?: string | null;
+  message?: UiMessage | null;
+  messages?: UiMessage[];
+  /** Page context (reserved). */
+  context?: Record<string, unknown> | null;
+}
+
+/** A message of the conversation that the caller keeps. */
+export interface ChatMessageBody {
+  role: "system" | "developer" | "user" | "assistant" | "tool" | "function";
+  content?: string | ContentPart[] | null;
+  [key: string]: unknown;
+}
+
+/** A chat completion request. Parameters that Parlour's settings decide are accepted unused. */
+export interface CompletionBody {
+  model: string;
+  messages: ChatMessageBody[];
+  stream?: boolean;
+  stream_options?: StreamOptions | null;
+  /** Ignored: the token says who is asking. */
+  user?: string | null;
+  n?: 1 | null;
+  /** Accepted, not used: Parlour's settings decide. */
+  temperature?: unknown;
+  /** Accepted, not used: Parlour's settings decide. */
+  top_p?: unknown;
+  /** Accepted, not used: Parlour's settings decide. */
+  max_tokens?: unknown;
+  /** Accepted, not used: Parlour's settings decide. */
+  max_completion_tokens?: unknown;
+  /** Accepted, not used: Parlour's settings decide. */
+  presence_penalty?: unknown;
+  /** Accepted, not used: Parlour's settings decide. */
+  frequency_penalty?: unknown;
+  /** Accepted, not used: Parlour's settings decide. */
+  seed?: unknown;
+  /** Accepted, not used: Parlour's settings decide. */
+  stop?: unknown;
+  /** Accepted, not used: Parlour's settings decide. */
+  metadata?: unknown;
+  /** Accepted, not used: Parlour's settings decide. */
+  store?: unknown;
+  /** Accepted, not used: Parlour's settings decide. */
+  logit_bias?: unknown;
+  /** Accepted, not used: Parlour's settings decide. */
+  logprobs?: unknown;
+  /** Accepted, not used: Parlour's settings decide. */
+  top_logprobs?: unknown;
+  /** Accepted, not used: Parlour's settings decide. */
+  reasoning_effort?: unknown;
+  /** Accepted, not used: Parlour's settings decide. */
+  response_format?: unknown;
+  /** Accepted, not used: Parlour's settings decide. */
+  service_tier?: unknown;
+  /** Accepted, not used: Parlour's settings decide. */
+  safety_identifier?: unknown;
+  /** Accepted, not used: Parlour's settings decide. */
+  prompt_cache_key?: unknown;
+  /** Accepted, not used: Parlour's settings decide. */
+  verbosity?: unknown;
+  /** Accepted, not used: Parlour's settings decide. */
+  parallel_tool_calls?: unknown;
+  tools?: unknown[] | null;
+  /** Accepted, not used: Parlour's settings decide. */
+  tool_choice?: unknown;
+}
+
+/** A part of a message's content; only text is read. */
+export interface ContentPart {
+  type: string;
+  text?: string;
+  [key: string]: unknown;
+}
+
+/** A conversation with its newest messages. */
+export interface ConversationBody {
+  messages: MessageBody[];
+  /** Pass as `before` for earlier ones; null = no more. */
+  next: string | null;
+  thread: ThreadBody;
+}
+
+export interface HTTPValidationError {
+  detail?: ValidationError[];
+}
+
+/** What a page needs before it shows anything. */
+export interface MeBody {
+  user: PersonBody;
+  local: boolean;
+  model: ModelBody;
+  disclosure: string;
+  version: string;
+  /** The scripted guide answers: offer the tour. */
+  tour: boolean;
+  limits: Record<string, number>;
+}
+
+/** A message; `parts` are of type text, reasoning, tool or error. */
+export interface MessageBody {
+  id: string;
+  role: "user" | "assistant";
+  parts: Record<string, unknown>[];
+  status: "running" | "done" | "stopped" | "waiting" | "failed";
+  turn?: string | null;
+  parent?: string | null;
+  versions: string[];
+  created_at: string;
+  metadata: Record<string, unknown>;
+}
+
+/** A page of messages, oldest first. */
+export interface MessagesBody {
+  messages: MessageBody[];
+  /** Pass as `before` for earlier ones; null = no more. */
+  next: string | null;
+}
+
+/** The model that answers. `note` says what people should know of it. */
+export interface ModelBody {
+  name: string;
+  label: string;
+  kind: "hosted" | "local" | "scripted";
+  note?: string;
+}
+
+/** A new conversation. */
+export interface NewThreadBody {
+  id?: string | null;
+  title?: string;
+}
+
+/** A message to be answered. */
+export interface NewTurnBody {
+  /** Your id of this message; sent again, it joins the same turn. */
+  message_id?: string | null;
+  /** What the person wrote. Empty only to regenerate. */
+  text?: string;
+  trigger?: "submit" | "edit" | "regenerate";
+  /** The message to edit, or whose answer is made anew. */
+  target?: string | null;
+}
+
+/** Who is signed in. */
+export interface PersonBody {
+  id: string;
+  name: string;
+  workspace: string;
+}
+
+/** A new title. */
+export interface RenameBody {
+  title: string;
+}
+
+/** A turn is under way. */
+export interface StartedBody {
+  turn_id: string;
+  thread_id: string;
+  message_id: string;
+  /** Where to read its events. */
+  events: string;
+  /** The same message had been sent before. */
+  joined: boolean;
+}
+
+/** A stop was asked for. */
+export interface StopBody {
+  turn_id: string | null;
+}
+
+/** Options of a streamed answer. */
+export interface StreamOptions {
+  include_usage?: boolean;
+  [key: string]: unknown;
+}
+
+/** A conversation. */
+export interface ThreadBody {
+  id: string;
+  title: string;
+  created_at: string;
+  updated_at: string;
+  running_turn?: string | null;
+}
+
+/** A page of conversations, newest first. */
+export interface ThreadsBody {
+  threads: ThreadBody[];
+  /** Pass as `before` for the next page; null = no more. */
+  next: string | null;
+}
+
+/** A UI message as the client holds it. */
+export interface UiMessage {
+  id: string;
+  role: "user" | "assistant" | "system";
+  parts: UiPart[];
+  [key: string]: unknown;
+}
+
+/** A part of a UI message; only `text` parts are read. */
+export interface UiPart {
+  type: string;
+  text?: string;
+  [key: string]: unknown;
+}
+
+export interface ValidationError {
+  loc: (string | number)[];
+  msg: string;
+  type: string;
+  input?: unknown;
+  ctx?: Record<string, unknown>;
+}
+
+/** Which version of a message to show. */
+export interface VersionBody {
+  message_id: string;
+}
