@@ -6,7 +6,7 @@ import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def open_desk(browser: Browser, postgres: str) -> OpenDesk:
         through: str = "",
         at: House | None = None,
         **settings: Any,
-    ) -> AsyncIterator[Desk]:
+    ) -> AsyncGenerator[Desk]:
         async with contextlib.AsyncExitStack() as stack:
             served = at or await stack.enter_async_context(serve(postgres, **settings))
             options: Any = {"viewport": WINDOW, "locale": "en-GB", **(window or {})}
@@ -85,7 +85,7 @@ def open_desk(browser: Browser, postgres: str) -> OpenDesk:
 
 
 @contextlib.asynccontextmanager
-async def serve(postgres: str, **settings: Any) -> AsyncIterator[House]:
+async def serve(postgres: str, **settings: Any) -> AsyncGenerator[House]:
     """A Parlour with the scripted model and a database of its own."""
     folder = Path(tempfile.mkdtemp(prefix="parlour-browser-"))
     file = folder / "script.json"

@@ -23,7 +23,7 @@ HOSTILE = (
 
 
 async def list_tools(context: Any, params: Any) -> types.ListToolsResult:
-    schema = {"type": "object", "properties": {}}
+    schema: dict[str, Any] = {"type": "object", "properties": {}}
     return types.ListToolsResult(
         tools=[
             types.Tool(
