@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import psycopg
 import pytest
-from tests.live.steps import ANN, THREAD, claimed, count, exchange, finish, new_turn
-from tests.live.test_embedded import kill, server_pid
 
 from parlour.domain import TurnStatus
 from parlour.errors import StoreUnavailable
@@ -18,6 +16,8 @@ from parlour.store.embedded import EmbeddedPostgres, start_embedded
 from parlour.store.migrate import migrate
 from parlour.store.threads import Threads
 from parlour.store.turns import Turns
+from tests.live.steps import ANN, THREAD, claimed, count, exchange, finish, new_turn
+from tests.live.test_embedded import kill, server_pid
 
 BOUND_S = 15
 
