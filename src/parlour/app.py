@@ -207,7 +207,7 @@ def create_api(services: Services) -> FastAPI:
     for routes in (
         turns.router(access=access, runner=runner, streams=streams),
         threads.router(access=access, threads=services.threads),
-        ai_sdk.router(access=access, runner=runner, streams=streams),
+        ai_sdk.router(access=access, runner=runner, streams=streams, threads=services.threads),
         openai.router(access=access, runner=runner, streams=streams),
         me.router(
             access=access,
