@@ -47,7 +47,6 @@ from parlour.tools.toolbox import Toolbox
 log = structlog.get_logger("parlour.app")
 
 CLOSE_S = 5  # for each part; together with the turns it stays within 30 s
-LEASE_S = 15.0  # a turn whose process is silent for so long has lost it
 MODEL_NOTES = {
     "hosted": "",
     "local": "A small demo model that runs on this machine. It is often wrong; set OPENAI_API_KEY "
@@ -161,7 +160,7 @@ async def build(settings: Settings) -> Services:
             message_chars_max=limits.message_chars_max,
             log_bytes_max=limits.log_bytes_max,
             window_messages=limits.window_messages,
-            lease_s=LEASE_S,
+            lease_s=limits.lease_s,
         ),
         metrics=metrics,
         own_words=settings.system_prompt,
@@ -178,7 +177,7 @@ async def build(settings: Settings) -> Services:
         model=model,
         toolbox=toolbox,
         runner=runner,
-        keeper=Keeper(runner=runner, store=store, metrics=metrics, lease_s=LEASE_S),
+        keeper=Keeper(runner=runner, store=store, metrics=metrics, lease_s=limits.lease_s),
         readings=Readings(store=store, events=events),
         watch=StreamWatch(stall_s=limits.reader_stall_s, metrics=metrics),
         access=Access(secret=secret, audience=settings.audience),
