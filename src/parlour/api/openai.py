@@ -8,6 +8,7 @@ resume here, so a caller that goes away stops the turn.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -20,14 +21,17 @@ from parlour.api.access import Access
 from parlour.api.openai_chunks import OpenAiEncoder, completion
 from parlour.api.shapes import Text
 from parlour.api.streams import Streams
-from parlour.chat.turn import Ask, Started, TurnRunner
+from parlour.chat.ask import Ask, Started
+from parlour.chat.turn import TurnRunner
 from parlour.domain import Message, MessageId, Principal, Role, TextPart, ThreadId
 from parlour.errors import BadRequest, ModelNotFound, Upstream
 from parlour.events import types as ev
 from parlour.events.types import decode
 
 MODEL = "parlour"  # whatever model is configured
-STREAM = {200: {"content": {"text/event-stream": {}}, "description": "Completion, or its chunks."}}
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "Completion, or its chunks."}
+}
 
 
 class ContentPart(BaseModel):
@@ -123,7 +127,7 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter
             await runner.stop(principal, started.thread, started.turn)
 
         if not body.stream:
-            return await whole(principal, started, body.model)
+            return await _whole(streams, started, principal, stop, body.model)
         options = body.stream_options or StreamOptions()
         return await streams.open_started(
             principal,
@@ -134,31 +138,38 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter
             on_gone=stop,
         )
 
-    async def whole(principal: Principal, started: Started, model: str) -> Response:
-        reading = await streams.readings.open(principal, started.thread, started.turn)
-        payloads: list[bytes] = []
-        try:
-            with reading.cursor as cursor:
-                while not cursor.ended:
-                    payloads += cursor.take()
-                    await cursor.wait()
-        except BaseException:
-            await runner.stop(principal, started.thread, started.turn)
-            raise
-        final = decode(payloads[-1])
-        if isinstance(final, ev.Finalize) and final.error is not None:
-            failure = final.error
-            return problems.respond(
-                Upstream.status,
-                code=failure.code,
-                title=Upstream.title,
-                detail=failure.message,
-                retryable=failure.retryable,
-            )
-        headers = {"x-turn-id": started.turn}
-        return JSONResponse(completion(started.turn, model, payloads), headers=headers)
-
     return routes
+
+
+async def _whole(
+    streams: Streams,
+    started: Started,
+    principal: Principal,
+    stop: Callable[[], Awaitable[None]],
+    model: str,
+) -> Response:
+    reading = await streams.readings.open(principal, started.thread, started.turn)
+    payloads: list[bytes] = []
+    try:
+        with reading.cursor as cursor:
+            while not cursor.ended:
+                payloads += cursor.take()
+                await cursor.wait()
+    except BaseException:
+        await stop()
+        raise
+    final = decode(payloads[-1])
+    if isinstance(final, ev.Finalize) and final.error is not None:
+        failure = final.error
+        return problems.respond(
+            Upstream.status,
+            code=failure.code,
+            title=Upstream.title,
+            detail=failure.message,
+            retryable=failure.retryable,
+        )
+    headers = {"x-turn-id": started.turn}
+    return JSONResponse(completion(started.turn, model, payloads), headers=headers)
 
 
 def to_ask(body: CompletionBody) -> Ask:

@@ -17,7 +17,6 @@ import structlog
 import uvicorn
 
 from parlour.app import Services, create_app, running
-from parlour.chat.keeper import Keeper
 from parlour.errors import ConfigurationError
 from parlour.settings import Settings
 
@@ -83,8 +82,7 @@ async def work(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with running(settings) as services:
-        keeper: Keeper = services.keeper
-        log.info("worker_ready", reaps=keeper is not None)
+        log.info("worker_ready", owner=services.runner.owner)
         await stop.wait()
 
 

@@ -279,6 +279,10 @@ class EventLog(Protocol):
         """Call `handler(turn)` in this process when somebody asks to stop a turn."""
         ...
 
+    async def ping(self) -> str:
+        """What is wrong with the way to other processes; empty when nothing is."""
+        ...
+
     async def start(self) -> None:
         """Connect and begin background work."""
         ...

@@ -41,6 +41,10 @@ class MemoryEventLog:
         """Call `handler(turn)` when somebody asks to stop a turn."""
         self._handlers.append(handler)
 
+    async def ping(self) -> str:
+        """There is no way that could be wrong."""
+        return ""
+
     async def start(self) -> None:
         """Nothing to connect to."""
 
