@@ -14,6 +14,7 @@ import sys
 import structlog
 import uvicorn
 
+from parlour.api.direct import DirectProtocol
 from parlour.app import Services, create_app, running
 from parlour.chat.keeper import Keeper
 from parlour.errors import ConfigurationError
@@ -45,7 +46,7 @@ async def serve(settings: Settings) -> None:
         async with running(settings) as services:
             config = uvicorn.Config(
                 create_app(services),
-                http="httptools",
+                http=DirectProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
