@@ -16,6 +16,7 @@ from collections.abc import Iterator
 import structlog
 import uvicorn
 
+from parlour.api.direct import DirectProtocol
 from parlour.app import Services, create_app, running
 from parlour.errors import ConfigurationError
 from parlour.settings import Settings
@@ -59,7 +60,7 @@ async def serve(settings: Settings) -> None:
         async with running(settings) as services:
             config = uvicorn.Config(
                 create_app(services),
-                http="httptools",
+                http=DirectProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
