@@ -7,11 +7,12 @@ resume here, so a caller that goes away stops the turn.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,6 +28,7 @@ from parlour.events import types as ev
 from parlour.events.types import decode
 
 MODEL = "parlour"  # whatever model is configured
+CALLER_GONE = 499  # as nginx logs it
 STREAM = {200: {"content": {"text/event-stream": {}}, "description": "Completion, or its chunks."}}
 
 
@@ -109,7 +111,9 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter
         return {"object": "list", "data": [entry, {**entry, "id": runner.model.name}]}
 
     @routes.post("/chat/completions", responses=STREAM, response_model=None)
-    async def complete(body: CompletionBody, principal: Principal = who) -> Response:
+    async def complete(
+        request: Request, body: CompletionBody, principal: Principal = who
+    ) -> Response:
         """Answer the conversation, streamed or whole."""
         if body.model not in {MODEL, runner.model.name}:
             raise ModelNotFound(f"There is no model `{body.model}` here; ask for `{MODEL}`.")
@@ -123,7 +127,7 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter
             await runner.stop(principal, started.thread, started.turn)
 
         if not body.stream:
-            return await whole(principal, started, body.model)
+            return await whole(request, principal, started, body.model)
         options = body.stream_options or StreamOptions()
         return await streams.open_started(
             principal,
@@ -134,17 +138,24 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter
             on_gone=stop,
         )
 
-    async def whole(principal: Principal, started: Started, model: str) -> Response:
+    async def whole(
+        request: Request, principal: Principal, started: Started, model: str
+    ) -> Response:
         reading = await streams.readings.open(principal, started.thread, started.turn)
         payloads: list[bytes] = []
-        try:
-            with reading.cursor as cursor:
-                while not cursor.ended:
+        with reading.cursor as cursor:
+            gone = asyncio.create_task(_await_gone(request))
+            gone.add_done_callback(lambda _: cursor.wake())
+            try:
+                while not (cursor.ended or gone.done()):
                     payloads += cursor.take()
                     await cursor.wait()
-        except BaseException:
-            await runner.stop(principal, started.thread, started.turn)
-            raise
+            finally:
+                gone.cancel()
+                if not cursor.ended:
+                    await runner.stop(principal, started.thread, started.turn)
+            if not cursor.ended:
+                return Response(status_code=CALLER_GONE)  # for the log: nobody reads it
         final = decode(payloads[-1])
         if isinstance(final, ev.Finalize) and final.error is not None:
             failure = final.error
@@ -159,6 +170,12 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter
         return JSONResponse(completion(started.turn, model, payloads), headers=headers)
 
     return routes
+
+
+async def _await_gone(request: Request) -> None:
+    """Return when the caller has closed the connection. The body has been read before."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def to_ask(body: CompletionBody) -> Ask:
