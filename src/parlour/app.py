@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from parlour import __version__
 from parlour.agent.graph import Agent, AgentLimits
 from parlour.api import ai_sdk, health, me, openai, page, problems, threads, turns
-from parlour.api.access import Access
+from parlour.api.access import LOCAL, Access
 from parlour.api.edge import Edge
 from parlour.api.shapes import ModelBody
 from parlour.api.sse import StreamWatch
@@ -27,11 +27,11 @@ from parlour.api.streams import Streams
 from parlour.chat.keeper import Keeper
 from parlour.chat.reading import Readings
 from parlour.chat.turn import TurnLimits, TurnRunner
-from parlour.errors import ConfigurationError, StoreUnavailable
+from parlour.errors import ConfigurationError, StoreUnavailable, Upstream
 from parlour.events.log import EventLog
 from parlour.events.memory import MemoryEventLog
 from parlour.limits.room import Room
-from parlour.models.port import Model
+from parlour.models.port import Model, Warmable
 from parlour.models.registry import build_model, kind_of
 from parlour.models.wire import WireLimits
 from parlour.settings import Settings
@@ -76,6 +76,7 @@ class Services:
     watch: StreamWatch
     access: Access
     draining: bool = False
+    _warming: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Prepare the database, connect, and begin background work."""
@@ -84,10 +85,19 @@ class Services:
         await self.toolbox.start()
         await self.keeper.start()
         self.watch.start()
+        self._warming = asyncio.create_task(self._warm(), name="warm the model")
         # What was made at start stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
+
+    async def _warm(self) -> None:
+        """The embedded model loads and reads what every question begins with, in the background."""
+        if isinstance(self.model, Warmable):
+            try:
+                await self.model.warm(await self.toolbox.specs(LOCAL))
+            except Upstream as error:
+                log.warning("model_not_warm", code=error.code, error=str(error))
 
     async def leave(self) -> None:
         """Begin to shut down: not ready, no new turns, readers told to reconnect."""
@@ -98,6 +108,9 @@ class Services:
     async def close(self) -> None:
         """Let running turns finish, then let go of everything, in the order of use."""
         await self.leave()
+        if self._warming:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
         await self.runner.drain(self.settings.shutdown_s)
         await self.keeper.close()
         parts: list[Callable[[], Awaitable[None]]] = [
@@ -122,12 +135,11 @@ async def build(settings: Settings) -> Services:
     """
     _check(settings)
     metrics = Metrics()
+    # First what can be refused, then what has to be closed.
+    events, model, toolbox = _events(settings), _model(settings), _toolbox(settings)
     postgres = None if settings.database_url else await start_embedded(settings.data_dir)
     database = await Database.open(database_url(settings, postgres))
-    events = _events(settings)
     store, thread_store = Turns(database), Threads(database)
-    model = _model(settings)
-    toolbox = _toolbox(settings)
     limits = settings.limits
     runner = TurnRunner(
         store=store,

@@ -13,7 +13,6 @@ import pytest
 import pytest_asyncio
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
-from tests.upstream import FAULTS, LEAKY, Reply, Upstream
 
 from parlour.domain import ToolSpec, Usage
 from parlour.models.anthropic import AnthropicModel
@@ -23,6 +22,7 @@ from parlour.models.langchain import LangChainModel
 from parlour.models.openai import OpenAIModel
 from parlour.models.port import Model, ModelRequest
 from parlour.models.scripted import ScriptedModel
+from tests.upstream import FAULTS, LEAKY, Reply, Upstream
 
 KEY = "sk-test-0123456789abcdef"
 # Tight only where a limit is what is tried, so that a busy machine changes no outcome.

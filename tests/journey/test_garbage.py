@@ -8,6 +8,7 @@ from typing import Any
 
 import jwt
 import pytest
+
 from tests.house import House
 from tests.journey.conftest import HELLO, OpenHouse
 

@@ -134,8 +134,12 @@ def to_ask(body: ChatBody) -> Ask:
     if not text.strip():
         raise BadRequest("The message is empty; write a message.")
     if body.messageId is not None:
-        # An edit keeps the id of the message in the client; here it becomes a new version.
-        return Ask(thread=thread, text=text, trigger="edit", target=MessageId(body.messageId))
+        # A client that gives the edited message a new id may send it again; one that keeps the old
+        # id (the SDK's default) cannot: that id is the target's, the new version gets one here.
+        key = MessageId(message.id) if message.id != body.messageId else None
+        return Ask(
+            thread=thread, text=text, key=key, trigger="edit", target=MessageId(body.messageId)
+        )
     return Ask(thread=thread, text=text, key=MessageId(message.id))
 
 

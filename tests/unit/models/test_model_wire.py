@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from tests.upstream import Reply, Upstream
 from yarl import URL
 
 from parlour.models.bounds import WireLimits
@@ -23,6 +22,7 @@ from parlour.models.failures import (
 from parlour.models.openai import OpenAIModel
 from parlour.models.port import ModelRequest
 from parlour.models.wire import DONE, FINISHED, OPEN, Wire
+from tests.upstream import Reply, Upstream
 
 HEADERS = {"Content-Type": "application/json"}
 

@@ -32,6 +32,8 @@ export interface ConversationState {
   older: string | null;
   loadingOlder: boolean;
   status: string;
+  /** How many parts the answer had when the status came; with more parts it is old news. */
+  statusAt: number;
   progress: Record<string, Progress>;
   line: Line;
   stopping: boolean;
@@ -55,6 +57,7 @@ export class Conversation {
     older: null,
     loadingOlder: false,
     status: "",
+    statusAt: 0,
     progress: {},
     line: "online",
     stopping: false,
@@ -278,7 +281,9 @@ export class Conversation {
 
   #onData(part: { type: string; data: unknown }): void {
     if (part.type === "data-status") {
-      this.store.set({ status: (part.data as { text: string }).text });
+      const last = this.chat.lastMessage;
+      const statusAt = last?.role === "assistant" ? last.parts.length : 0;
+      this.store.set({ status: (part.data as { text: string }).text, statusAt });
     }
     if (part.type === "data-progress") {
       const { call_id, callId, done, total, text } = part.data as {

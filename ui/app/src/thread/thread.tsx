@@ -139,7 +139,9 @@ export function Thread({ conversation }: { conversation: Conversation }) {
                           live={live && isLast}
                           last={isLast}
                           cut={isLast && state.line !== "online"}
-                          status={isLast ? state.status : ""}
+                          status={
+                            isLast && message.parts.length <= state.statusAt ? state.status : ""
+                          }
                           progress={state.progress}
                         />
                       )}
