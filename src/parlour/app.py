@@ -152,12 +152,11 @@ async def build(settings: Settings) -> Services:
     """
     _check(settings)
     metrics = Metrics()
+    # First what can be refused, then what has to be closed.
+    events, model, toolbox = _events(settings), _model(settings), _toolbox(settings)
     postgres = None if settings.database_url else await start_embedded(settings.data_dir)
     database = await Database.open(database_url(settings, postgres))
-    events = _events(settings)
     store, thread_store = Turns(database), Threads(database)
-    model = _model(settings)
-    toolbox = _toolbox(settings)
     limits = settings.limits
     runner = TurnRunner(
         store=store,
@@ -257,7 +256,7 @@ def create_api(services: Services) -> FastAPI:
     for routes in (
         turns.router(access=access, runner=runner, streams=streams),
         threads.router(access=access, threads=services.threads),
-        ai_sdk.router(access=access, runner=runner, streams=streams),
+        ai_sdk.router(access=access, runner=runner, streams=streams, threads=services.threads),
         openai.router(access=access, runner=runner, streams=streams),
         me.router(
             access=access,
