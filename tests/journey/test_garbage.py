@@ -147,7 +147,9 @@ async def test_two_users_never_meet(open_house: OpenHouse):
                 status, problem = await house.get(f"/api/threads/private{path}", **theirs)
                 assert status == 404
                 assert "private" not in json.dumps(problem)
-            assert (await house.get("/api/threads/private", **theirs))[1]["detail"] == none[1]["detail"]
+            assert (await house.get("/api/threads/private", **theirs))[1]["detail"] == none[1][
+                "detail"
+            ]
             for path, body in (
                 (turns, {"text": "hello"}),
                 (f"{turns}/{turn}/stop", None),
@@ -157,7 +159,9 @@ async def test_two_users_never_meet(open_house: OpenHouse):
             for chat in ("private", "none"):
                 stopped = await house.post(f"/api/chat/{chat}/stop", **theirs)
                 assert stopped == (202, {"turn_id": None})
-            async with house.http.delete(f"{house.url}/api/threads/private", headers=theirs) as gone:
+            async with house.http.delete(
+                f"{house.url}/api/threads/private", headers=theirs
+            ) as gone:
                 assert gone.status == 404
             assert (await house.get("/api/threads", **theirs))[1]["threads"] == []
         assert (await house.get("/api/threads/private", **mine))[0] == 200

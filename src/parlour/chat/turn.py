@@ -37,7 +37,15 @@ from parlour.domain import (
     TurnId,
     TurnStatus,
 )
-from parlour.errors import Internal, Problem, ShuttingDown, StoreUnavailable, TooLong, TurnLost, TurnTimeout
+from parlour.errors import (
+    Internal,
+    Problem,
+    ShuttingDown,
+    StoreUnavailable,
+    TooLong,
+    TurnLost,
+    TurnTimeout,
+)
 from parlour.events.log import EventLog
 from parlour.events.types import Failure, Finalize, Plan
 from parlour.limits.room import Room
@@ -248,7 +256,10 @@ class TurnRunner:
 
     async def _answer(self, running: Running, history: tuple[Message, ...]) -> Answer:
         async def call_tool(request: ToolRequest, report: ProgressReport) -> ToolOutcome:
-            return await self._toolbox.call(running.principal, request, on_progress=report)
+            outcome = await self._toolbox.call(running.principal, request, on_progress=report)
+            server = self._toolbox.server_of(request.name)
+            self._metrics.tool_called(server, ok=outcome.ok, elapsed_ms=outcome.elapsed_ms)
+            return outcome
 
         async def save(data: bytes) -> None:
             if not await self._store.save_checkpoint(running.turn, running.fence, data):
@@ -312,7 +323,7 @@ class TurnRunner:
             "elapsed_ms": final.elapsed_ms,
             "first_token_ms": final.first_token_ms,
         }
-        self._metrics.turn_ended(**ended)
+        self._metrics.turn_ended(**ended, usage=sink.usage)
         log.info("turn_ended", **ended, tokens=sink.usage.total)
 
     async def _finish(

@@ -82,7 +82,7 @@ async def work(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running(settings) as services:
+    async with running(settings, serving=False) as services:
         log.info("worker_ready", owner=services.runner.owner)
         await stop.wait()
 

@@ -294,6 +294,10 @@ class EventLog(Protocol):
         """What is wrong with the way to other processes; empty when nothing is."""
         ...
 
+    def figures(self) -> dict[str, Callable[[], float]]:
+        """What an operator may ask at any time, by name; empty when there is nothing to ask."""
+        ...
+
     async def start(self) -> None:
         """Connect and begin background work."""
         ...

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import partial
 from uuid import uuid4
 
 from parlour.events.log import Pace, TurnLog
@@ -149,6 +150,13 @@ class RedisEventLog:
         except FAILURES as error:
             return f"Redis does not answer ({type(error).__name__})."
         return ""
+
+    def figures(self) -> dict[str, Callable[[], float]]:
+        """`counts`, one by one."""
+        return {field.name: partial(self._figure, field.name) for field in fields(Counts)}
+
+    def _figure(self, name: str) -> float:
+        return float(getattr(self.counts, name))
 
     async def start(self) -> None:
         """Begin to write and to read. Redis may be away: it is tried until it is there."""
