@@ -17,7 +17,7 @@ BIN = Path(sys.executable).parent
 PYTHON = sys.executable
 # The slowest first, so that the quick ones fill the second place meanwhile.
 CHECKS: dict[str, list[str]] = {
-    "types": [f"{BIN}/pyright", "--warnings"],
+    "types": [f"{BIN}/pyright", "--warnings", "--pythonpath", PYTHON],
     "page": [PYTHON, "scripts/node.py", "npm", "run", "--silent", "check"],
     "imports": [f"{BIN}/lint-imports"],
     "contract": [PYTHON, "scripts/contract.py", "--check"],

@@ -97,10 +97,11 @@ def _default(field: FieldInfo) -> str:
 
 
 def problems() -> list[type[Problem]]:
-    """Every kind of problem that any room can raise, by code."""
+    """Every kind of problem with a code of its own that any room can raise, by code."""
     for module in _modules():
         importlib.import_module(module)
-    return sorted(set(_below(Problem)), key=lambda kind: (kind.code, kind.__module__))
+    own = {kind for kind in _below(Problem) if "code" in kind.__dict__}
+    return sorted(own, key=lambda kind: (kind.code, kind.__module__))
 
 
 def _modules() -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -19,27 +19,30 @@ from starlette.types import ASGIApp
 from parlour import __version__
 from parlour.agent.graph import Agent, AgentLimits
 from parlour.api import ai_sdk, health, me, openai, page, problems, threads, turns
-from parlour.api.access import Access
+from parlour.api.access import LOCAL, Access
 from parlour.api.edge import Edge
+from parlour.api.mcp import McpFace
 from parlour.api.shapes import ModelBody
 from parlour.api.sse import StreamWatch
 from parlour.api.streams import Streams
 from parlour.chat.keeper import Keeper
 from parlour.chat.reading import Readings
 from parlour.chat.turn import TurnLimits, TurnRunner
-from parlour.errors import ConfigurationError, StoreUnavailable
+from parlour.errors import ConfigurationError, StoreUnavailable, Upstream
 from parlour.events.log import EventLog
 from parlour.events.memory import MemoryEventLog
 from parlour.limits.room import Room
-from parlour.models.port import Model
+from parlour.models.port import Model, Warmable
 from parlour.models.registry import build_model, kind_of
 from parlour.models.wire import WireLimits
 from parlour.settings import Settings
 from parlour.store.database import Database
 from parlour.store.embedded import EmbeddedPostgres, start_embedded
+from parlour.store.housekeeping import Housekeeping
 from parlour.store.migrate import migrate, pending
 from parlour.store.threads import Threads
 from parlour.store.turns import Turns
+from parlour.telemetry.loop_probe import LoopProbe
 from parlour.telemetry.metrics import Metrics
 from parlour.tools.config import ServerConfig
 from parlour.tools.toolbox import Toolbox
@@ -47,7 +50,6 @@ from parlour.tools.toolbox import Toolbox
 log = structlog.get_logger("parlour.app")
 
 CLOSE_S = 5  # for each part; together with the turns it stays within 30 s
-LEASE_S = 15.0  # a turn whose process is silent for so long has lost it
 MODEL_NOTES = {
     "hosted": "",
     "local": "A small demo model that runs on this machine. It is often wrong; set OPENAI_API_KEY "
@@ -76,19 +78,40 @@ class Services:
     readings: Readings
     watch: StreamWatch
     access: Access
+    mcp: McpFace
+    housekeeping: Housekeeping
+    probe: LoopProbe
     draining: bool = False
+    _warming: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Prepare the database, connect, and begin background work."""
+    async def start(self, *, serving: bool = True) -> None:
+        """Prepare the database, connect, and begin background work.
+
+        Without `serving` only what keeps house: lost turns and the sweep.
+        """
         await prepare_database(self.settings, database_url(self.settings, self.postgres))
+        await self.keeper.start()
+        self.housekeeping.start()
+        if not serving:
+            return
         await self.events.start()
         await self.toolbox.start()
-        await self.keeper.start()
+        await self.mcp.start()
         self.watch.start()
+        self.probe.start()
+        self._warming = asyncio.create_task(self._warm(), name="warm the model")
         # What was made at start stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
+
+    async def _warm(self) -> None:
+        """The embedded model loads and reads what every question begins with, in the background."""
+        if isinstance(self.model, Warmable):
+            try:
+                await self.model.warm(await self.toolbox.specs(LOCAL))
+            except Upstream as error:
+                log.warning("model_not_warm", code=error.code, error=str(error))
 
     async def leave(self) -> None:
         """Begin to shut down: not ready, no new turns, readers told to reconnect."""
@@ -99,9 +122,15 @@ class Services:
     async def close(self) -> None:
         """Let running turns finish, then let go of everything, in the order of use."""
         await self.leave()
+        if self._warming:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
         await self.runner.drain(self.settings.shutdown_s)
         await self.keeper.close()
+        self.probe.stop()
         parts: list[Callable[[], Awaitable[None]]] = [
+            self.housekeeping.close,
+            self.mcp.close,
             self.toolbox.close,
             self.model.close,
             self.events.close,
@@ -123,12 +152,11 @@ async def build(settings: Settings) -> Services:
     """
     _check(settings)
     metrics = Metrics()
+    # First what can be refused, then what has to be closed.
+    events, model, toolbox = _events(settings), _model(settings), _toolbox(settings)
     postgres = None if settings.database_url else await start_embedded(settings.data_dir)
     database = await Database.open(database_url(settings, postgres))
-    events = _events(settings)
     store, thread_store = Turns(database), Threads(database)
-    model = _model(settings)
-    toolbox = _toolbox(settings)
     limits = settings.limits
     runner = TurnRunner(
         store=store,
@@ -137,23 +165,13 @@ async def build(settings: Settings) -> Services:
         model=model,
         toolbox=toolbox,
         room=Room(turns_max=limits.turns_max, wait_s=limits.turn_wait_s),
-        limits=TurnLimits(
-            agent=AgentLimits(
-                rounds_max=limits.rounds_max,
-                tool_calls_max=limits.tool_calls_max,
-                reply_tokens_max=limits.reply_tokens_max,
-                temperature=settings.models.temperature,
-            ),
-            turn_s_max=limits.turn_s_max,
-            message_chars_max=limits.message_chars_max,
-            log_bytes_max=limits.log_bytes_max,
-            window_messages=limits.window_messages,
-            lease_s=LEASE_S,
-        ),
+        limits=_turn_limits(settings),
         metrics=metrics,
         own_words=settings.system_prompt,
     )
     secret = settings.secret.get_secret_value() if settings.secret else ""
+    access = Access(secret=secret, audience=settings.audience)
+    _read_gauges(metrics, database, events)
     return Services(
         settings=settings,
         metrics=metrics,
@@ -165,11 +183,41 @@ async def build(settings: Settings) -> Services:
         model=model,
         toolbox=toolbox,
         runner=runner,
-        keeper=Keeper(runner=runner, store=store, metrics=metrics, lease_s=LEASE_S),
+        keeper=Keeper(runner=runner, store=store, metrics=metrics, lease_s=limits.lease_s),
         readings=Readings(store=store, events=events),
         watch=StreamWatch(stall_s=limits.reader_stall_s, metrics=metrics),
-        access=Access(secret=secret, audience=settings.audience),
+        access=access,
+        mcp=McpFace(access),
+        housekeeping=Housekeeping(
+            database,
+            events_days=settings.retention.events_days,
+            hidden_days=settings.retention.hidden_days,
+        ),
+        probe=LoopProbe(metrics.loop_lag_seconds),
     )
+
+
+def _turn_limits(settings: Settings) -> TurnLimits:
+    limits = settings.limits
+    return TurnLimits(
+        agent=AgentLimits(
+            rounds_max=limits.rounds_max,
+            tool_calls_max=limits.tool_calls_max,
+            reply_tokens_max=limits.reply_tokens_max,
+            temperature=settings.models.temperature,
+        ),
+        turn_s_max=limits.turn_s_max,
+        message_chars_max=limits.message_chars_max,
+        log_bytes_max=limits.log_bytes_max,
+        window_messages=limits.window_messages,
+        lease_s=limits.lease_s,
+    )
+
+
+def _read_gauges(metrics: Metrics, database: Database, events: EventLog) -> None:
+    """What is asked only when somebody scrapes."""
+    metrics.read_when_scraped(metrics.postgres, database.load())
+    metrics.read_when_scraped(metrics.redis_log, events.figures())
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -208,7 +256,7 @@ def create_api(services: Services) -> FastAPI:
     for routes in (
         turns.router(access=access, runner=runner, streams=streams),
         threads.router(access=access, threads=services.threads),
-        ai_sdk.router(access=access, runner=runner, streams=streams),
+        ai_sdk.router(access=access, runner=runner, streams=streams, threads=services.threads),
         openai.router(access=access, runner=runner, streams=streams),
         me.router(
             access=access,
@@ -219,15 +267,16 @@ def create_api(services: Services) -> FastAPI:
         page.router(),
     ):
         app.include_router(routes)
+    app.router.routes.append(services.mcp.route())
     return app
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Services]:
+async def running(settings: Settings, *, serving: bool = True) -> AsyncGenerator[Services]:
     """Built and started services, closed at the end."""
     services = await build(settings)
     try:
-        await services.start()
+        await services.start(serving=serving)
         yield services
     finally:
         await services.close()
@@ -310,7 +359,10 @@ def _toolbox(settings: Settings) -> Toolbox:
             url=server.url,
             headers={key: value.get_secret_value() for key, value in server.headers.items()},
             timeout_s=server.timeout_s,
+            connect_s=server.connect_s,
             result_bytes_max=server.result_bytes_max,
+            allow=tuple(server.allow),
+            deny=tuple(server.deny),
         )
         for name, server in settings.mcp.items()
     ]

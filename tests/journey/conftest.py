@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.house import House, house
 
 from parlour.settings import Settings
+from tests.house import House, house
 
 Script = list[dict[str, Any]]
 OpenHouse = Callable[..., AbstractAsyncContextManager[House]]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.house import WAIT_S, House, events_of, final, parse_frames, said
 
 from parlour.events import types as ev
 from parlour.models.scripted import ScriptedModel
+from tests.house import WAIT_S, House, events_of, final, parse_frames, said
 
 
 def scripted(house: House) -> ScriptedModel:

@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import psycopg
 import pytest
-from tests.live.steps import ANN, THREAD, claimed, count, exchange, finish, new_turn
-from tests.live.test_embedded import kill, server_pid
 
 from parlour.domain import TurnStatus
 from parlour.errors import StoreUnavailable
@@ -18,6 +16,8 @@ from parlour.store.embedded import EmbeddedPostgres, start_embedded
 from parlour.store.migrate import migrate
 from parlour.store.threads import Threads
 from parlour.store.turns import Turns
+from tests.live.steps import ANN, THREAD, claimed, count, exchange, finish, new_turn
+from tests.live.test_embedded import kill, server_pid
 
 BOUND_S = 15
 
@@ -53,7 +53,9 @@ async def test_a_killed_postgres_is_an_outage_and_then_heals(
     open_claim = await turns.claim(new_turn("open", thread="another"), window=20)
     await threads.list_threads(ANN, limit=1)
 
+    assert open_claim.held is not None
     kill(server_pid(own))
+    kill(open_claim.held[1].info.backend_pid)  # left alone, it might still commit, and rightly so
     with pytest.raises(StoreUnavailable):
         await open_claim.commit()
     await until_healed(lambda: threads.list_threads(ANN, limit=1))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.live.steps import ANN, new_turn
 
 from parlour.domain import MessageId, ThreadId
 from parlour.store.database import Database
 from parlour.store.threads import Threads
 from parlour.store.turns import Turns
+from tests.live.steps import ANN, new_turn
 
 # Threads of 40 and of 500 messages, each one branch.
 FILL = """

@@ -9,11 +9,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
-from tests.postgres import fresh_database
 
 from parlour.errors import StoreUnavailable
 from parlour.store.migrate import migrate, pending, undo
 from parlour.store.tables import metadata
+from tests.postgres import fresh_database
 
 
 def differences(url: str) -> list[object]:

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import pytest
+
+from parlour.domain import MessageId, Principal, TextPart, ThreadId, TurnStatus
+from parlour.errors import BadRequest, MessageNotFound, ThreadNotFound
+from parlour.store.database import Database
+from parlour.store.threads import Threads
+from parlour.store.turns import Turns
 from tests.live.steps import (
     ANN,
     ANN_ELSEWHERE,
@@ -15,12 +21,6 @@ from tests.live.steps import (
     new_turn,
     words,
 )
-
-from parlour.domain import MessageId, Principal, TextPart, ThreadId, TurnStatus
-from parlour.errors import BadRequest, MessageNotFound, ThreadNotFound
-from parlour.store.database import Database
-from parlour.store.threads import Threads
-from parlour.store.turns import Turns
 
 
 async def test_threads_are_listed_by_last_use_page_by_page(database: Database) -> None:

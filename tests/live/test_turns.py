@@ -6,18 +6,6 @@ import asyncio
 
 import psycopg
 import pytest
-from tests.live.steps import (
-    ANN,
-    ANN_ELSEWHERE,
-    BOB,
-    THREAD,
-    claimed,
-    count,
-    exchange,
-    finish,
-    new_turn,
-    words,
-)
 
 from parlour.domain import (
     ErrorPart,
@@ -39,6 +27,18 @@ from parlour.errors import (
 )
 from parlour.store.database import Database
 from parlour.store.turns import Claim, Turns
+from tests.live.steps import (
+    ANN,
+    ANN_ELSEWHERE,
+    BOB,
+    THREAD,
+    claimed,
+    count,
+    exchange,
+    finish,
+    new_turn,
+    words,
+)
 
 
 async def test_a_claim_saves_the_question_and_hands_out_the_history(database: Database) -> None:

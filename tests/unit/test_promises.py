@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.promises import PROMISES, unknown_numbers
 
 TESTS = Path(__file__).resolve().parent.parent

@@ -7,6 +7,7 @@ key.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Path
@@ -17,13 +18,17 @@ from parlour.api.access import Access
 from parlour.api.ai_sdk_frames import AiSdkEncoder
 from parlour.api.shapes import Id, StopBody, Text
 from parlour.api.streams import Streams
-from parlour.chat.turn import Ask, TurnRunner
-from parlour.domain import MessageId, Principal, ThreadId
-from parlour.errors import BadRequest, ThreadNotFound
+from parlour.chat.ask import Ask
+from parlour.chat.turn import TurnRunner
+from parlour.domain import MessageId, Principal, Role, ThreadId
+from parlour.errors import BadRequest, MessageNotFound, ThreadNotFound
+from parlour.store.threads import Threads
 
 MODERN = "ai-sdk/7"
 HEADERS = {"x-vercel-ai-ui-message-stream": "v1"}
-STREAM = {200: {"content": {"text/event-stream": {}}, "description": "UI message stream v1."}}
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "UI message stream v1."}
+}
 ChatPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 ClientHeader = Annotated[str, Header(alias="x-parlour-client")]
 
@@ -59,7 +64,7 @@ class ChatBody(BaseModel):
     context: dict[str, Any] | None = Field(None, description="Page context (reserved).")
 
 
-def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter:
+def router(*, access: Access, runner: TurnRunner, streams: Streams, threads: Threads) -> APIRouter:
     """The routes below /api/chat."""
     routes = APIRouter(prefix="/api/chat", tags=["ai-sdk"])
     who = Depends(access.principal)
@@ -69,8 +74,14 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter
         body: ChatBody, client: ClientHeader = "", principal: Principal = who
     ) -> Response:
         """Send a message, edit one or answer one anew; streams the answer."""
-        ask = to_ask(body)
-        started = await runner.start(principal, ask)
+        ask = await _on_shown_branch(threads, principal, to_ask(body))
+        try:
+            started = await runner.start(principal, ask)
+        except (ThreadNotFound, MessageNotFound):
+            again = _never_arrived(body)
+            if again is None:
+                raise
+            started = await runner.start(principal, again)
         return await streams.open_started(
             principal,
             ask.thread,
@@ -126,6 +137,35 @@ def to_ask(body: ChatBody) -> Ask:
     if not text.strip():
         raise BadRequest("The message is empty; write a message.")
     if body.messageId is not None:
-        # An edit keeps the id of the message in the client; here it becomes a new version.
-        return Ask(thread=thread, text=text, trigger="edit", target=MessageId(body.messageId))
+        # A client that gives the edited message a new id may send it again; one that keeps the old
+        # id (the SDK's default) cannot: that id is the target's, the new version gets one here.
+        key = MessageId(message.id) if message.id != body.messageId else None
+        return Ask(
+            thread=thread, text=text, key=key, trigger="edit", target=MessageId(body.messageId)
+        )
     return Ask(thread=thread, text=text, key=MessageId(message.id))
+
+
+async def _on_shown_branch(threads: Threads, principal: Principal, ask: Ask) -> Ask:
+    """Regenerate the version of a question that is shown: the client keeps the id of the first."""
+    if ask.trigger != "regenerate":
+        return ask
+    try:
+        newest, _ = await threads.messages(principal, ask.thread, limit=2)
+    except ThreadNotFound:
+        return ask
+    for message in newest:
+        if message.role is Role.USER and ask.target in message.versions:
+            return replace(ask, target=message.id)
+    return ask
+
+
+def _never_arrived(body: ChatBody) -> Ask | None:
+    """The client's retry of a message that was refused before it was stored: it is sent anew."""
+    last = body.messages[-1] if body.messages else None
+    if body.trigger != "regenerate-message" or last is None or last.role != "user":
+        return None
+    if body.messageId not in {None, last.id}:
+        return None
+    changes = {"trigger": "submit-message", "messageId": None}
+    return to_ask(body.model_copy(update=changes))

@@ -77,9 +77,10 @@ class AiSdkEncoder:
             case ev.Finalize():
                 return self._finalize(event)
             case ev.UsageReport():
-                self._usage = msgspec.to_builtins(event)
-                self._usage.pop("type")
-                return frame(type="message-metadata", messageMetadata={"usage": self._usage})
+                usage: dict[str, Any] = msgspec.to_builtins(event)
+                usage.pop("type")
+                self._usage = usage
+                return frame(type="message-metadata", messageMetadata={"usage": usage})
             case ev.Approval():
                 return self._approval(event)
             case ev.Source():

@@ -24,8 +24,8 @@ def router() -> APIRouter:
     routes = APIRouter(include_in_schema=False)
     assets = _files(STATIC / "assets")
 
-    @routes.get("/", response_model=None)
-    @routes.get("/c/{thread}", response_model=None)
+    @routes.api_route("/", methods=["GET", "HEAD"], response_model=None)
+    @routes.api_route("/c/{thread}", methods=["GET", "HEAD"], response_model=None)
     async def page(request: Request, thread: str = "") -> Response:
         """The one page; which conversation it shows is the client's matter."""
         del thread
@@ -34,7 +34,7 @@ def router() -> APIRouter:
             return HTMLResponse(MISSING, 503)
         return _serve(request, index, "no-cache")
 
-    @routes.get("/assets/{name:path}", response_model=None)
+    @routes.api_route("/assets/{name:path}", methods=["GET", "HEAD"], response_model=None)
     async def asset(request: Request, name: str) -> Response:
         """A hashed file."""
         file = assets.get(name)

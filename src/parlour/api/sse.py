@@ -1,9 +1,12 @@
 """Event streams over HTTP: one cursor, one encoder, batched bytes.
 
 The loop per stream is: take what is new, encode it, hand it to the server, wait to be woken. There
-is no timer, queue or task per token. A shared watch (`StreamWatch`) beats once a second for
-all streams of the process: it sends keep-alives to quiet ones, asks the store whether a quiet turn
-has been overtaken, and drops readers that take nothing.
+is no timer, queue or task per token; where the server offers it (direct.py), not even a wake-up:
+what is new is written by a plain call while the task of the stream waits.
+
+A shared watch (`StreamWatch`) beats once a second for all streams of the process: it sends
+keep-alives to quiet ones, asks the store whether a quiet turn has been overtaken, and drops readers
+that take nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from parlour.api.direct import DirectProtocol, direct
 from parlour.chat.reading import Reading
+from parlour.events.log import UnknownPosition
 from parlour.telemetry.metrics import Metrics
 
 log = structlog.get_logger("parlour.sse")
@@ -132,6 +137,7 @@ class EventStream(Response):
         self._beat_at = self.moved_at
         self._gone = False
         self._task: asyncio.Task[None] | None = None
+        self._direct: DirectProtocol | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the turn ends, the reader goes, or the server does."""
@@ -142,6 +148,7 @@ class EventStream(Response):
                 await send(
                     {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
                 )
+                self._direct = direct(scope)
                 await self._pump(send)
         except _Cut:
             log.info("stream_cut")
@@ -171,7 +178,11 @@ class EventStream(Response):
             await self._send(send, self._encoder.reset(self._reading.reset))
         while not self._gone:
             cursor = self._reading.cursor
-            batch = cursor.take()
+            try:
+                batch = cursor.take()
+            except UnknownPosition:
+                await self._start_over(send)
+                continue
             if batch:
                 first = cursor.seq - len(batch) + 1
                 await self._send(send, self._encoder.encode(batch, first))
@@ -185,8 +196,33 @@ class EventStream(Response):
             else:
                 await self._idle(send)
 
+    def _write_through(self) -> bool:
+        """Write what is new to the connection; False = the task has to look.
+
+        This runs for every read from upstream, within it. The task only waits meanwhile: whatever
+        is not the ordinary case is its work.
+        """
+        cursor, line = self._reading.cursor, self._direct
+        if line is None or not cursor.waiting or self._gone or not line.writable:
+            return False
+        try:
+            first = cursor.seq + 1
+            body = self._encoder.encode(cursor.take(), first)
+            if body:
+                line.write_chunk(body)
+        except UnknownPosition:
+            return False
+        except Exception:  # of one reader's encoder; the turn and its other readers go on
+            log.exception("stream_failed")
+            self.drop()
+            return True
+        self.moved_at = self._beat_at = time.monotonic()
+        return cursor.seq == len(cursor.log.payloads) and not cursor.log.closed
+
     async def _idle(self, send: Send) -> None:
-        await self._reading.cursor.wait()
+        cursor = self._reading.cursor
+        cursor.on_more = self._write_through if self._direct else None
+        await cursor.wait()
         now = time.monotonic()
         if now - self.moved_at < QUIET_S:
             return
@@ -196,12 +232,18 @@ class EventStream(Response):
         if self._reading.cursor.seq < len(self._reading.cursor.log.payloads):
             return
         self.moved_at = now
+        await self._start_over(send)
+
+    async def _start_over(self, send: Send) -> None:
+        """Read on from another log if there is a better one."""
         newer = await self._overtaken(self._reading)
         if newer is not None:
             self._reading.cursor.log.drop(self._reading.cursor)
             self._reading = newer
             if newer.reset:
                 await self._send(send, self._encoder.reset(newer.reset))
+        elif self._reading.cursor.log.broken:
+            raise _Cut  # nothing to go on with here; the client comes back and asks again
 
     async def _send(self, send: Send, body: bytes | None, *, more: bool = True) -> None:
         if body is None:

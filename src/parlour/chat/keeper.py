@@ -1,15 +1,14 @@
-"""Keeps turns alive, and buries the dead: leases, partial answers, lost turns, loop lag.
+"""Keeps turns alive, and buries the dead: leases, partial answers, lost turns.
 
 Every running turn is leased by its process. The keeper renews all leases of the process in one
 statement, and stores with it what each turn has said so far, so that a killed process loses at
-most `RENEW_S` of an answer. Turns whose lease has run out are ended clearly by whichever process
-sees them first.
+most a fifth of the lease (3 s) of an answer. Turns whose lease has run out are ended clearly by
+whichever process sees them first.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 
 import msgspec
 import structlog
@@ -22,8 +21,7 @@ from parlour.telemetry.metrics import Metrics
 
 log = structlog.get_logger("parlour.keeper")
 
-RENEW_S = 3.0  # a fifth of the lease: four beats may fail before a live turn is taken for dead
-REAP_EVERY = 2  # beats
+BEATS = 5  # in a lease: four may fail before a live turn is taken for dead
 
 
 class Keeper:
@@ -36,6 +34,7 @@ class Keeper:
         self._store = store
         self._metrics = metrics
         self._lease_s = lease_s
+        self._beat_s = lease_s / BEATS
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -50,16 +49,11 @@ class Keeper:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _beat(self) -> None:
-        beats = 0
         while True:
-            due = time.monotonic() + RENEW_S
-            await asyncio.sleep(RENEW_S)
-            self._metrics.loop_lag_seconds.set(max(0.0, time.monotonic() - due))
-            beats += 1
+            await asyncio.sleep(self._beat_s)
             try:
                 await self._renew()
-                if beats % REAP_EVERY == 0:
-                    await self._reap()
+                await self._reap()
             except StoreUnavailable as error:
                 log.warning("keeper_without_store", error=str(error))
             except Exception:

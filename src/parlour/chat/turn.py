@@ -11,7 +11,6 @@ database alive (chat/keeper.py); readers read its log (chat/reading.py). However
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ import structlog
 from parlour.agent.graph import Agent, AgentLimits, Answer, ProgressReport, Run
 from parlour.agent.prompt import system_prompt
 from parlour.agent.saver import TurnSaver
+from parlour.chat.ask import Ask, Started
 from parlour.chat.context import to_prompt
 from parlour.chat.sink import TurnSink
 from parlour.domain import (
@@ -37,7 +37,15 @@ from parlour.domain import (
     TurnId,
     TurnStatus,
 )
-from parlour.errors import Internal, Problem, ShuttingDown, StoreUnavailable, TooLong, TurnLost
+from parlour.errors import (
+    Internal,
+    Problem,
+    ShuttingDown,
+    StoreUnavailable,
+    TooLong,
+    TurnLost,
+    TurnTimeout,
+)
 from parlour.events.log import EventLog
 from parlour.events.types import Failure, Finalize, Plan
 from parlour.limits.room import Room
@@ -50,47 +58,6 @@ from parlour.tools.toolbox import Toolbox
 log = structlog.get_logger("parlour.turn")
 
 FINISH_RETRIES_S = (0.1, 0.5, 1.0, 2.0, 4.0)  # a short outage of the store must not fail a turn
-
-
-class TurnTimeout(Problem):
-    """A turn took longer than the limit `limits.turn_s_max`."""
-
-    code = "turn_timeout"
-    status = 504
-    title = "The answer took too long"
-    retryable = True
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What somebody wants answered.
-
-    `key` is the client's id of the message: the same key is the same message. `target` is the
-    message to edit or to answer anew. `history`, when given, replaces the stored conversation (the
-    stateless OpenAI face); such threads are `hidden` from lists.
-    """
-
-    thread: ThreadId
-    text: str = ""
-    key: MessageId | None = None
-    trigger: Literal["submit", "edit", "regenerate"] = "submit"
-    target: MessageId | None = None
-    history: tuple[Message, ...] | None = None
-    hidden: bool = False
-
-    def fingerprint(self) -> bytes:
-        """Tells two different bodies under one key apart."""
-        return hashlib.sha256(f"{self.trigger}\0{self.target}\0{self.text}".encode()).digest()
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A turn that is under way: committed, and to be read from the event log."""
-
-    turn: TurnId
-    thread: ThreadId
-    message: MessageId
-    joined: bool  # the same message had been sent before
 
 
 @dataclass(slots=True)
@@ -289,7 +256,10 @@ class TurnRunner:
 
     async def _answer(self, running: Running, history: tuple[Message, ...]) -> Answer:
         async def call_tool(request: ToolRequest, report: ProgressReport) -> ToolOutcome:
-            return await self._toolbox.call(running.principal, request, on_progress=report)
+            outcome = await self._toolbox.call(running.principal, request, on_progress=report)
+            server = self._toolbox.server_of(request.name)
+            self._metrics.tool_called(server, ok=outcome.ok, elapsed_ms=outcome.elapsed_ms)
+            return outcome
 
         async def save(data: bytes) -> None:
             if not await self._store.save_checkpoint(running.turn, running.fence, data):
@@ -353,7 +323,7 @@ class TurnRunner:
             "elapsed_ms": final.elapsed_ms,
             "first_token_ms": final.first_token_ms,
         }
-        self._metrics.turn_ended(**ended)
+        self._metrics.turn_ended(**ended, usage=sink.usage)
         log.info("turn_ended", **ended, tokens=sink.usage.total)
 
     async def _finish(
@@ -375,16 +345,26 @@ class TurnRunner:
                 served_by=answer.served_by if answer else None,
             )
 
-        return await _retrying(attempt)
+        async def landed() -> bool:
+            kept = await self._store.get(running.principal, running.thread, running.turn)
+            return kept.status == final.status
+
+        return await _retrying(attempt, landed)
 
 
-async def _retrying(attempt: Callable[[], Awaitable[bool]]) -> bool:
-    for pause in FINISH_RETRIES_S:
+async def _retrying(
+    attempt: Callable[[], Awaitable[bool]], landed: Callable[[], Awaitable[bool]]
+) -> bool:
+    """Try until the store answers. After a lost answer, "not yours to end" may mean that the
+    first try has landed."""
+    for number, pause in enumerate((*FINISH_RETRIES_S, 0)):
         try:
-            return await attempt()
+            return await attempt() or (number > 0 and await landed())
         except StoreUnavailable:
+            if not pause:
+                raise
             await asyncio.sleep(pause)
-    return await attempt()
+    raise AssertionError("unreachable")
 
 
 def _new_id(kind: str) -> MessageId:

@@ -7,15 +7,17 @@ clearly), then the process exits, within 30 seconds of the signal.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import socket
 import sys
+from collections.abc import Generator
 
 import structlog
 import uvicorn
 
+from parlour.api.direct import DirectProtocol
 from parlour.app import Services, create_app, running
-from parlour.chat.keeper import Keeper
 from parlour.errors import ConfigurationError
 from parlour.settings import Settings
 
@@ -32,6 +34,15 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._services = services
 
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Signals end `serve`, and nothing else: uvicorn would raise them again afterwards, which
+        kills the process before turns are drained and our own Postgres is stopped."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield  # the handlers stay: a second signal must not cut the draining short
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Before connections are closed, streams have to be told."""
         await self._services.leave()
@@ -41,11 +52,15 @@ class _Server(uvicorn.Server):
 async def serve(settings: Settings) -> None:
     """Serve the page and the API until SIGTERM or SIGINT."""
     listening = _listen(settings.host, settings.port)
+    starting = asyncio.current_task()
+    assert starting is not None  # noqa: S101  # a coroutine always runs in one
+    # Until the server takes the signals over, they end the start, and what has begun is closed.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, starting.cancel)
     try:
         async with running(settings) as services:
             config = uvicorn.Config(
                 create_app(services),
-                http="httptools",
+                http=DirectProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -56,6 +71,8 @@ async def serve(settings: Settings) -> None:
             )
             _greet(settings, services, listening)
             await _Server(config, services).serve(sockets=[listening])
+    except asyncio.CancelledError:
+        log.info("start_cancelled")
     finally:
         listening.close()
 
@@ -65,9 +82,8 @@ async def work(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running(settings) as services:
-        keeper: Keeper = services.keeper
-        log.info("worker_ready", reaps=keeper is not None)
+    async with running(settings, serving=False) as services:
+        log.info("worker_ready", owner=services.runner.owner)
         await stop.wait()
 
 

@@ -98,7 +98,13 @@ class OpenAIModel:
     """One model behind one OpenAI-compatible base URL, for many calls at once."""
 
     def __init__(
-        self, model: str, *, base_url: str, api_key: str = "", limits: WireLimits | None = None
+        self,
+        model: str,
+        *,
+        base_url: str,
+        api_key: str = "",
+        limits: WireLimits | None = None,
+        wire: Wire | None = None,
     ) -> None:
         self._model = model
         self._url = URL(base_url.rstrip("/") + "/chat/completions")
@@ -115,7 +121,7 @@ class OpenAIModel:
         }
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
-        self._wire = Wire(limits or WireLimits())
+        self._wire = wire or Wire(limits or WireLimits())
 
     @property
     def name(self) -> str:

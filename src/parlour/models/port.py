@@ -13,8 +13,9 @@ Messages are plain dictionaries in one neutral shape, whatever the provider:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from parlour.domain import ToolRequest, ToolSpec, Usage
 
@@ -73,4 +74,13 @@ class Model(Protocol):
 
     async def close(self) -> None:
         """Let go of connections and child processes."""
+        ...
+
+
+@runtime_checkable
+class Warmable(Protocol):
+    """A model that can get ready before it is first asked."""
+
+    async def warm(self, tools: Sequence[ToolSpec] = ()) -> None:
+        """Load, and read what every question with these tools begins with."""
         ...
