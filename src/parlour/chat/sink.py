@@ -22,6 +22,7 @@ from parlour.events.types import (
     ToolCall,
     ToolResult,
     UsageReport,
+    encode,
     encode_token,
 )
 from parlour.models.pieces import Pieces
@@ -149,9 +150,12 @@ class TurnSink:
             return tuple(self._parts)
         return (*self._parts, self._open_part())
 
-    def packed_events(self) -> bytes:
-        """The whole log as it is stored: zlib over the events' JSON, one a line."""
-        return zlib.compress(b"\n".join(self.log.payloads), 1)
+    def packed_events(self, final: Event) -> bytes:
+        """The whole log as it is stored: zlib over the events' JSON, one a line.
+
+        `final` is the terminal event, which is said only once it is stored.
+        """
+        return zlib.compress(b"\n".join([*self.log.payloads, encode(final)]), 1)
 
     def _open_part(self) -> Part:
         words = self._words.join()
