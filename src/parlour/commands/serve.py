@@ -11,7 +11,7 @@ import contextlib
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import structlog
 import uvicorn
@@ -35,7 +35,7 @@ class _Server(uvicorn.Server):
         self._services = services
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         """Signals end `serve`, and nothing else: uvicorn would raise them again afterwards, which
         kills the process before turns are drained and our own Postgres is stopped."""
         loop = asyncio.get_running_loop()
