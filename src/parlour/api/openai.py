@@ -7,12 +7,12 @@ resume here, so a caller that goes away stops the turn.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,6 +29,7 @@ from parlour.events import types as ev
 from parlour.events.types import decode
 
 MODEL = "parlour"  # whatever model is configured
+CALLER_GONE = 499  # as nginx logs it
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {}}, "description": "Completion, or its chunks."}
 }
@@ -113,7 +114,9 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter
         return {"object": "list", "data": [entry, {**entry, "id": runner.model.name}]}
 
     @routes.post("/chat/completions", responses=STREAM, response_model=None)
-    async def complete(body: CompletionBody, principal: Principal = who) -> Response:
+    async def complete(
+        request: Request, body: CompletionBody, principal: Principal = who
+    ) -> Response:
         """Answer the conversation, streamed or whole."""
         if body.model not in {MODEL, runner.model.name}:
             raise ModelNotFound(f"There is no model `{body.model}` here; ask for `{MODEL}`.")
@@ -127,7 +130,11 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter
             await runner.stop(principal, started.thread, started.turn)
 
         if not body.stream:
-            return await _whole(streams, started, principal, stop, body.model)
+            payloads = await _read_all(request, streams, principal, started)
+            if payloads is None:
+                await stop()
+                return Response(status_code=CALLER_GONE)  # for the log: nobody reads it
+            return _as_completion(started, body.model, payloads)
         options = body.stream_options or StreamOptions()
         return await streams.open_started(
             principal,
@@ -141,23 +148,25 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter
     return routes
 
 
-async def _whole(
-    streams: Streams,
-    started: Started,
-    principal: Principal,
-    stop: Callable[[], Awaitable[None]],
-    model: str,
-) -> Response:
+async def _read_all(
+    request: Request, streams: Streams, principal: Principal, started: Started
+) -> list[bytes] | None:
+    """All events of a turn; None when the caller has gone before its end."""
     reading = await streams.readings.open(principal, started.thread, started.turn)
     payloads: list[bytes] = []
-    try:
-        with reading.cursor as cursor:
-            while not cursor.ended:
+    gone = asyncio.create_task(_await_gone(request))
+    with reading.cursor as cursor:
+        gone.add_done_callback(lambda _: cursor.wake())
+        try:
+            while not (cursor.ended or gone.done()):
                 payloads += cursor.take()
                 await cursor.wait()
-    except BaseException:
-        await stop()
-        raise
+        finally:
+            gone.cancel()
+        return payloads if cursor.ended else None
+
+
+def _as_completion(started: Started, model: str, payloads: list[bytes]) -> Response:
     final = decode(payloads[-1])
     if isinstance(final, ev.Finalize) and final.error is not None:
         failure = final.error
@@ -170,6 +179,12 @@ async def _whole(
         )
     headers = {"x-turn-id": started.turn}
     return JSONResponse(completion(started.turn, model, payloads), headers=headers)
+
+
+async def _await_gone(request: Request) -> None:
+    """Return when the caller has closed the connection. The body has been read before."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def to_ask(body: CompletionBody) -> Ask:

@@ -262,6 +262,7 @@ class TurnRunner:
             return outcome
 
         async def save(data: bytes) -> None:
+            await running.committed.wait()  # a fast model and tool can be done before the claim is
             if not await self._store.save_checkpoint(running.turn, running.fence, data):
                 raise TurnLost("Another process has taken over this answer.")
 

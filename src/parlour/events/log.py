@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from time import monotonic
 from typing import Protocol
 
 from parlour.events.types import Event, encode
@@ -56,7 +57,7 @@ class Pace:
 
     def flush(self, log: TurnLog, *, now: bool = False) -> None:
         """Tell the readers of `log` that there is more, now or on the next tick."""
-        at = time.monotonic()
+        at = monotonic()
         if at - self._sampled_at > SAMPLE_S:
             self._sample(at)
         if now or not self._busy:
@@ -126,7 +127,10 @@ class TurnLog:
 
     def append(self, event: Event) -> int:
         """Add one event and return its sequence number. Readers see it after `flush`."""
-        payload = encode(event)
+        return self.append_json(encode(event))
+
+    def append_json(self, payload: bytes) -> int:
+        """Add one event that is JSON already, as `append` does."""
         self.payloads.append(payload)
         self.size += len(payload)
         return len(self.payloads)
@@ -149,7 +153,7 @@ class TurnLog:
         if self.closed:
             return
         self.closed = True
-        self.closed_at = time.monotonic()
+        self.closed_at = monotonic()
         self.wake()
         if self._on_close is not None:
             self._on_close(self)
