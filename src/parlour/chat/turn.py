@@ -259,15 +259,16 @@ class TurnRunner:
 
     async def _answer(self, running: Running, history: tuple[Message, ...]) -> Answer:
         async def call_tool(request: ToolRequest, report: ProgressReport) -> ToolOutcome:
+            # Nothing acts for a message that may yet fail to be stored.
+            await asyncio.shield(running.committed)
             outcome = await self._toolbox.call(running.principal, request, on_progress=report)
             server = self._toolbox.server_of(request.name)
             self._metrics.tool_called(server, ok=outcome.ok, elapsed_ms=outcome.elapsed_ms)
             return outcome
 
         async def save(data: bytes) -> None:
-            await asyncio.shield(
-                running.committed
-            )  # a fast model and tool can be done before the claim is
+            # Before the commit there is no turn to keep it with, and a quick round gets here first.
+            await asyncio.shield(running.committed)
             if not await self._store.save_checkpoint(running.turn, running.fence, data):
                 raise TurnLost("Another process has taken over this answer.")
 
