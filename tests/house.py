@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import uvicorn
 
+from parlour.api.direct import DirectProtocol
 from parlour.app import Services, create_app, running
 from parlour.events import types as ev
 from parlour.settings import Settings
@@ -138,15 +139,15 @@ def final(frames: list[Frame]) -> ev.Finalize:
 
 
 @contextlib.asynccontextmanager
-async def house(settings: Settings, **headers: str) -> AsyncIterator[House]:
-    """Serve `settings` on a free loopback port."""
+async def house(settings: Settings, *, direct: bool = True, **headers: str) -> AsyncIterator[House]:
+    """Serve `settings` on a free loopback port; `direct` as our own server does, else as others."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     listening.listen(512)
     async with running(settings) as services:
         config = uvicorn.Config(
             create_app(services),
-            http="httptools",
+            http=DirectProtocol if direct else "httptools",
             ws="none",
             lifespan="off",
             log_config=None,

@@ -83,8 +83,7 @@ STREAM_FAULTS: dict[str, str] = {
     "cut_fin": "upstream_cut",
     "cut_rst": "upstream_cut",
     "cut_line": "upstream_cut",
-    # aiohttp closes the connection, but its reader is told nothing: only the idle limit ends it.
-    "bad_chunk": "upstream_idle_timeout",
+    "bad_chunk": "upstream_cut",
     "no_finish": "upstream_no_finish",
     "end_mark_only": "upstream_no_finish",
     "bad_finish": "upstream_bad_finish",

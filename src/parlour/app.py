@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -21,6 +21,7 @@ from parlour.agent.graph import Agent, AgentLimits
 from parlour.api import ai_sdk, health, me, openai, page, problems, threads, turns
 from parlour.api.access import LOCAL, Access
 from parlour.api.edge import Edge
+from parlour.api.mcp import McpFace
 from parlour.api.shapes import ModelBody
 from parlour.api.sse import StreamWatch
 from parlour.api.streams import Streams
@@ -37,9 +38,11 @@ from parlour.models.wire import WireLimits
 from parlour.settings import Settings
 from parlour.store.database import Database
 from parlour.store.embedded import EmbeddedPostgres, start_embedded
+from parlour.store.housekeeping import Housekeeping
 from parlour.store.migrate import migrate, pending
 from parlour.store.threads import Threads
 from parlour.store.turns import Turns
+from parlour.telemetry.loop_probe import LoopProbe
 from parlour.telemetry.metrics import Metrics
 from parlour.tools.config import ServerConfig
 from parlour.tools.toolbox import Toolbox
@@ -75,16 +78,27 @@ class Services:
     readings: Readings
     watch: StreamWatch
     access: Access
+    mcp: McpFace
+    housekeeping: Housekeeping
+    probe: LoopProbe
     draining: bool = False
     _warming: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Prepare the database, connect, and begin background work."""
+    async def start(self, *, serving: bool = True) -> None:
+        """Prepare the database, connect, and begin background work.
+
+        Without `serving` only what keeps house: lost turns and the sweep.
+        """
         await prepare_database(self.settings, database_url(self.settings, self.postgres))
+        await self.keeper.start()
+        self.housekeeping.start()
+        if not serving:
+            return
         await self.events.start()
         await self.toolbox.start()
-        await self.keeper.start()
+        await self.mcp.start()
         self.watch.start()
+        self.probe.start()
         self._warming = asyncio.create_task(self._warm(), name="warm the model")
         # What was made at start stays for good: the collector need not look at it again.
         gc.collect()
@@ -113,7 +127,10 @@ class Services:
             await asyncio.gather(self._warming, return_exceptions=True)
         await self.runner.drain(self.settings.shutdown_s)
         await self.keeper.close()
+        self.probe.stop()
         parts: list[Callable[[], Awaitable[None]]] = [
+            self.housekeeping.close,
+            self.mcp.close,
             self.toolbox.close,
             self.model.close,
             self.events.close,
@@ -148,23 +165,13 @@ async def build(settings: Settings) -> Services:
         model=model,
         toolbox=toolbox,
         room=Room(turns_max=limits.turns_max, wait_s=limits.turn_wait_s),
-        limits=TurnLimits(
-            agent=AgentLimits(
-                rounds_max=limits.rounds_max,
-                tool_calls_max=limits.tool_calls_max,
-                reply_tokens_max=limits.reply_tokens_max,
-                temperature=settings.models.temperature,
-            ),
-            turn_s_max=limits.turn_s_max,
-            message_chars_max=limits.message_chars_max,
-            log_bytes_max=limits.log_bytes_max,
-            window_messages=limits.window_messages,
-            lease_s=limits.lease_s,
-        ),
+        limits=_turn_limits(settings),
         metrics=metrics,
         own_words=settings.system_prompt,
     )
     secret = settings.secret.get_secret_value() if settings.secret else ""
+    access = Access(secret=secret, audience=settings.audience)
+    _read_gauges(metrics, database, events)
     return Services(
         settings=settings,
         metrics=metrics,
@@ -179,8 +186,38 @@ async def build(settings: Settings) -> Services:
         keeper=Keeper(runner=runner, store=store, metrics=metrics, lease_s=limits.lease_s),
         readings=Readings(store=store, events=events),
         watch=StreamWatch(stall_s=limits.reader_stall_s, metrics=metrics),
-        access=Access(secret=secret, audience=settings.audience),
+        access=access,
+        mcp=McpFace(access),
+        housekeeping=Housekeeping(
+            database,
+            events_days=settings.retention.events_days,
+            hidden_days=settings.retention.hidden_days,
+        ),
+        probe=LoopProbe(metrics.loop_lag_seconds),
     )
+
+
+def _turn_limits(settings: Settings) -> TurnLimits:
+    limits = settings.limits
+    return TurnLimits(
+        agent=AgentLimits(
+            rounds_max=limits.rounds_max,
+            tool_calls_max=limits.tool_calls_max,
+            reply_tokens_max=limits.reply_tokens_max,
+            temperature=settings.models.temperature,
+        ),
+        turn_s_max=limits.turn_s_max,
+        message_chars_max=limits.message_chars_max,
+        log_bytes_max=limits.log_bytes_max,
+        window_messages=limits.window_messages,
+        lease_s=limits.lease_s,
+    )
+
+
+def _read_gauges(metrics: Metrics, database: Database, events: EventLog) -> None:
+    """What is asked only when somebody scrapes."""
+    metrics.read_when_scraped(metrics.postgres, database.load())
+    metrics.read_when_scraped(metrics.redis_log, events.figures())
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -230,15 +267,16 @@ def create_api(services: Services) -> FastAPI:
         page.router(),
     ):
         app.include_router(routes)
+    app.router.routes.append(services.mcp.route())
     return app
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Services]:
+async def running(settings: Settings, *, serving: bool = True) -> AsyncGenerator[Services]:
     """Built and started services, closed at the end."""
     services = await build(settings)
     try:
-        await services.start()
+        await services.start(serving=serving)
         yield services
     finally:
         await services.close()
@@ -329,7 +367,10 @@ def _toolbox(settings: Settings) -> Toolbox:
             url=server.url,
             headers={key: value.get_secret_value() for key, value in server.headers.items()},
             timeout_s=server.timeout_s,
+            connect_s=server.connect_s,
             result_bytes_max=server.result_bytes_max,
+            allow=tuple(server.allow),
+            deny=tuple(server.deny),
         )
         for name, server in settings.mcp.items()
     ]

@@ -19,6 +19,7 @@
     |- StoreUnavailable        503  store_unavailable
     |- Upstream                502  upstream_*   (a model provider did not answer as agreed)
     |- TurnLost                500  turn_lost    (its process died)
+    |- TurnTimeout             504  turn_timeout
     `- Internal                500  internal
 
 `str(problem)` is a sentence for people: what happened and what to do. `api/problems.py` alone turns
@@ -184,6 +185,15 @@ class TurnLost(Problem):
     code = "turn_lost"
     status = 500
     title = "The answer was cut off"
+    retryable = True
+
+
+class TurnTimeout(Problem):
+    """A turn took longer than the limit `limits.turn_s_max`."""
+
+    code = "turn_timeout"
+    status = 504
+    title = "The answer took too long"
     retryable = True
 
 

@@ -104,8 +104,30 @@ class McpServer(_Section):
         default_factory=dict[str, SecretStr], description="Headers sent with every request."
     )
     timeout_s: float = Field(30, gt=0, description="Seconds for one tool call.")
+    connect_s: float = Field(
+        20, gt=0, description="Seconds to start or reach the server; first starts take long."
+    )
     result_bytes_max: int = Field(
         65_536, ge=1_000, description="Largest tool result the model sees; more is cut and said so."
+    )
+    allow: list[str] = Field(
+        default_factory=list[str],
+        description="Tools to offer, by name or pattern (`get_*`); empty = all.",
+    )
+    deny: list[str] = Field(
+        default_factory=list[str],
+        description="Tools not to offer, by name or pattern; stronger than `allow`.",
+    )
+
+
+class RetentionSettings(_Section):
+    """How long is kept what nobody looks at any more; conversations stay until they are deleted."""
+
+    events_days: float = Field(
+        7, ge=0, description="Days that the exact events of an ended turn are kept for replay."
+    )
+    hidden_days: float = Field(
+        30, ge=0, description="Days that conversations of the stateless OpenAI face are kept."
     )
 
 
@@ -186,6 +208,9 @@ class Settings(BaseSettings):
     )
     limits: LimitSettings = Field(default_factory=lambda: LimitSettings.model_validate({}))
     models: ModelSettings = Field(default_factory=lambda: ModelSettings.model_validate({}))
+    retention: RetentionSettings = Field(
+        default_factory=lambda: RetentionSettings.model_validate({})
+    )
     mcp: dict[str, McpServer] = Field(
         default_factory=dict[str, McpServer],
         description="MCP servers by name; see the section below.",

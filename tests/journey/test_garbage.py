@@ -57,6 +57,7 @@ GARBAGE: list[tuple[str, bytes, int, str]] = [
 ]
 
 
+@pytest.mark.promise("P22")
 @pytest.mark.parametrize(
     ("data", "status", "code"), [g[1:] for g in GARBAGE], ids=[g[0] for g in GARBAGE]
 )
@@ -75,6 +76,7 @@ async def test_garbage_is_refused_in_a_sentence(hello: House, data: bytes, statu
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions", "/api/threads"])
+@pytest.mark.promise("P22")
 @pytest.mark.parametrize(
     "data", [b"hello", b"[]", b'{"zzz": 1}', b'{"id": "c1", "message": 7}', b"\xff"]
 )
@@ -130,33 +132,39 @@ async def test_unknown_addresses_and_methods_are_problems(hello: House):
     assert (await hello.get("/api/threads/c1/turns/t1/events"))[1]["code"] == "turn_not_found"
 
 
+@pytest.mark.promise("P21")
 async def test_two_users_never_meet(open_house: OpenHouse):
+    turns = "/api/threads/private/turns"
     async with open_house(HELLO, secret=SECRET) as house:
         mine = {"authorization": f"Bearer {token('ann')}"}
-        async with house.start("c1", "hello", mine, message_id="m1") as response:
+        async with house.start("private", "hello", mine, message_id="m1") as response:
             turn = response.headers["x-turn-id"]
             await response.read()
         for other in (token("bob"), token("ann", "w2")):
             theirs = {"authorization": f"Bearer {other}"}
             none = await house.get("/api/threads/none", **theirs)
             for path in ("", "/messages", f"/turns/{turn}/events"):
-                status, problem = await house.get(f"/api/threads/c1{path}", **theirs)
+                status, problem = await house.get(f"/api/threads/private{path}", **theirs)
                 assert status == 404
-                assert "c1" not in json.dumps(problem)
-            assert (await house.get("/api/threads/c1", **theirs))[1]["detail"] == none[1]["detail"]
+                assert "private" not in json.dumps(problem)
+            assert (await house.get("/api/threads/private", **theirs))[1]["detail"] == none[1][
+                "detail"
+            ]
             for path, body in (
-                (TURNS, {"text": "hello"}),
-                (f"{TURNS}/{turn}/stop", None),
-                ("/api/threads/c1/versions", {"message_id": "m1"}),
+                (turns, {"text": "hello"}),
+                (f"{turns}/{turn}/stop", None),
+                ("/api/threads/private/versions", {"message_id": "m1"}),
             ):
                 assert (await house.post(path, body, **theirs))[0] == 404, path
-            for chat in ("c1", "none"):
+            for chat in ("private", "none"):
                 stopped = await house.post(f"/api/chat/{chat}/stop", **theirs)
                 assert stopped == (202, {"turn_id": None})
-            async with house.http.delete(f"{house.url}/api/threads/c1", headers=theirs) as gone:
+            async with house.http.delete(
+                f"{house.url}/api/threads/private", headers=theirs
+            ) as gone:
                 assert gone.status == 404
             assert (await house.get("/api/threads", **theirs))[1]["threads"] == []
-        assert (await house.get("/api/threads/c1", **mine))[0] == 200
+        assert (await house.get("/api/threads/private", **mine))[0] == 200
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from parlour.errors import Overloaded
 from parlour.events.log import LogBroken, TurnLog
 from parlour.events.redis import Bounds, RedisEventLog
 from parlour.events.types import Finalize, Token
-from redis_server import RedisServer
+from tests.redis_server import RedisServer
 
 LIMIT_S = 10
 QUICK = Bounds(flush_s=0.002)

@@ -15,7 +15,7 @@ import asyncio
 import operator
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, TypedDict
+from typing import Annotated, Any, Protocol, TypedDict, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -184,7 +184,8 @@ async def _after_model(state: State) -> str:
 
 
 def _build() -> Any:
-    graph = StateGraph(State, context_schema=Run)
+    # Any: LangGraph's own types leave parameters open.
+    graph = cast("Any", StateGraph(State, context_schema=Run))
     graph.add_node("model", _model_round)
     graph.add_node("tools", _tool_round)
     graph.add_edge(START, "model")

@@ -50,7 +50,7 @@ class TurnSaver(BaseCheckpointSaver[Any]):
     ) -> RunnableConfig:
         """Keep the checkpoint if a round of tools has just been completed."""
         del new_versions
-        messages = checkpoint["channel_values"].get("messages") or []
+        messages: list[Any] = checkpoint["channel_values"].get("messages") or []
         if messages and messages[-1]["role"] == "tool":
             kind, body = self.serde.dumps_typed((checkpoint, metadata))
             await self._save(kind.encode() + b"\n" + body)

@@ -18,14 +18,17 @@ from parlour.api.access import Access
 from parlour.api.ai_sdk_frames import AiSdkEncoder
 from parlour.api.shapes import Id, StopBody, Text
 from parlour.api.streams import Streams
-from parlour.chat.turn import Ask, TurnRunner
+from parlour.chat.ask import Ask
+from parlour.chat.turn import TurnRunner
 from parlour.domain import MessageId, Principal, Role, ThreadId
 from parlour.errors import BadRequest, MessageNotFound, ThreadNotFound
 from parlour.store.threads import Threads
 
 MODERN = "ai-sdk/7"
 HEADERS = {"x-vercel-ai-ui-message-stream": "v1"}
-STREAM = {200: {"content": {"text/event-stream": {}}, "description": "UI message stream v1."}}
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "UI message stream v1."}
+}
 ChatPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 ClientHeader = Annotated[str, Header(alias="x-parlour-client")]
 

@@ -21,7 +21,8 @@ from parlour.api.access import Access
 from parlour.api.openai_chunks import OpenAiEncoder, completion
 from parlour.api.shapes import Text
 from parlour.api.streams import Streams
-from parlour.chat.turn import Ask, Started, TurnRunner
+from parlour.chat.ask import Ask, Started
+from parlour.chat.turn import TurnRunner
 from parlour.domain import Message, MessageId, Principal, Role, TextPart, ThreadId
 from parlour.errors import BadRequest, ModelNotFound, Upstream
 from parlour.events import types as ev
@@ -29,7 +30,9 @@ from parlour.events.types import decode
 
 MODEL = "parlour"  # whatever model is configured
 CALLER_GONE = 499  # as nginx logs it
-STREAM = {200: {"content": {"text/event-stream": {}}, "description": "Completion, or its chunks."}}
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "Completion, or its chunks."}
+}
 
 
 class ContentPart(BaseModel):
@@ -127,7 +130,11 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter
             await runner.stop(principal, started.thread, started.turn)
 
         if not body.stream:
-            return await whole(request, principal, started, body.model)
+            payloads = await _read_all(request, streams, principal, started)
+            if payloads is None:
+                await stop()
+                return Response(status_code=CALLER_GONE)  # for the log: nobody reads it
+            return _as_completion(started, body.model, payloads)
         options = body.stream_options or StreamOptions()
         return await streams.open_started(
             principal,
@@ -138,38 +145,40 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter
             on_gone=stop,
         )
 
-    async def whole(
-        request: Request, principal: Principal, started: Started, model: str
-    ) -> Response:
-        reading = await streams.readings.open(principal, started.thread, started.turn)
-        payloads: list[bytes] = []
-        with reading.cursor as cursor:
-            gone = asyncio.create_task(_await_gone(request))
-            gone.add_done_callback(lambda _: cursor.wake())
-            try:
-                while not (cursor.ended or gone.done()):
-                    payloads += cursor.take()
-                    await cursor.wait()
-            finally:
-                gone.cancel()
-                if not cursor.ended:
-                    await runner.stop(principal, started.thread, started.turn)
-            if not cursor.ended:
-                return Response(status_code=CALLER_GONE)  # for the log: nobody reads it
-        final = decode(payloads[-1])
-        if isinstance(final, ev.Finalize) and final.error is not None:
-            failure = final.error
-            return problems.respond(
-                Upstream.status,
-                code=failure.code,
-                title=Upstream.title,
-                detail=failure.message,
-                retryable=failure.retryable,
-            )
-        headers = {"x-turn-id": started.turn}
-        return JSONResponse(completion(started.turn, model, payloads), headers=headers)
-
     return routes
+
+
+async def _read_all(
+    request: Request, streams: Streams, principal: Principal, started: Started
+) -> list[bytes] | None:
+    """All events of a turn; None when the caller has gone before its end."""
+    reading = await streams.readings.open(principal, started.thread, started.turn)
+    payloads: list[bytes] = []
+    gone = asyncio.create_task(_await_gone(request))
+    with reading.cursor as cursor:
+        gone.add_done_callback(lambda _: cursor.wake())
+        try:
+            while not (cursor.ended or gone.done()):
+                payloads += cursor.take()
+                await cursor.wait()
+        finally:
+            gone.cancel()
+        return payloads if cursor.ended else None
+
+
+def _as_completion(started: Started, model: str, payloads: list[bytes]) -> Response:
+    final = decode(payloads[-1])
+    if isinstance(final, ev.Finalize) and final.error is not None:
+        failure = final.error
+        return problems.respond(
+            Upstream.status,
+            code=failure.code,
+            title=Upstream.title,
+            detail=failure.message,
+            retryable=failure.retryable,
+        )
+    headers = {"x-turn-id": started.turn}
+    return JSONResponse(completion(started.turn, model, payloads), headers=headers)
 
 
 async def _await_gone(request: Request) -> None:

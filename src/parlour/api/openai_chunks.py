@@ -104,7 +104,7 @@ class OpenAiEncoder:
             return b"data: %b\n\n" % _dump({"error": error})
         closing = self._chunk({}, finish_reason(event))
         if self._include_usage:
-            usage = {**self._head, "choices": [], "usage": usage_body(self._usage)}
+            usage: dict[str, Any] = {**self._head, "choices": [], "usage": usage_body(self._usage)}
             closing += b"data: %b\n\n" % _dump(usage)
         return closing + DONE
 

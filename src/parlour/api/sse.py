@@ -1,9 +1,12 @@
 """Event streams over HTTP: one cursor, one encoder, batched bytes.
 
 The loop per stream is: take what is new, encode it, hand it to the server, wait to be woken. There
-is no timer, queue or task per token. A shared watch (`StreamWatch`) beats once a second for
-all streams of the process: it sends keep-alives to quiet ones, asks the store whether a quiet turn
-has been overtaken, and drops readers that take nothing.
+is no timer, queue or task per token; where the server offers it (direct.py), not even a wake-up:
+what is new is written by a plain call while the task of the stream waits.
+
+A shared watch (`StreamWatch`) beats once a second for all streams of the process: it sends
+keep-alives to quiet ones, asks the store whether a quiet turn has been overtaken, and drops readers
+that take nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from parlour.api.direct import DirectWriter, direct_writer
 from parlour.chat.reading import Reading
 from parlour.events.log import UnknownPosition
 from parlour.telemetry.metrics import Metrics
@@ -98,6 +102,7 @@ class StreamWatch:
             await asyncio.sleep(1)
             now = time.monotonic()
             for stream in tuple(self._streams):
+                stream.note_movement(now)
                 if stream.sending_since and now - stream.sending_since > self._stall_s:
                     self._metrics.streams_dropped.inc()
                     stream.drop()
@@ -133,6 +138,8 @@ class EventStream(Response):
         self._beat_at = self.moved_at
         self._gone = False
         self._task: asyncio.Task[None] | None = None
+        self._direct: DirectWriter | None = None
+        self.moved = False  # since the watch looked last
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the turn ends, the reader goes, or the server does."""
@@ -143,6 +150,7 @@ class EventStream(Response):
                 await send(
                     {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
                 )
+                self._direct = direct_writer(scope)
                 await self._pump(send)
         except _Cut:
             log.info("stream_cut")
@@ -155,6 +163,12 @@ class EventStream(Response):
     def wake(self) -> None:
         """Look again: at the clock, the turn, or the server's state."""
         self._reading.cursor.wake()
+
+    def note_movement(self, now: float) -> None:
+        """Something was sent since this was asked last; a clock for each token costs more."""
+        if self.moved:
+            self.moved = False
+            self.moved_at = self._beat_at = now
 
     def drop(self) -> None:
         """The reader takes nothing: let go of it. It can come back and continue."""
@@ -190,9 +204,39 @@ class EventStream(Response):
             else:
                 await self._idle(send)
 
+    def _write_through(self) -> bool:
+        """Write what is new to the connection; False = the task has to look.
+
+        This runs for every read from upstream, within it. The task only waits meanwhile: whatever
+        is not the ordinary case is its work.
+        """
+        cursor, direct = self._reading.cursor, self._direct
+        if direct is None or self._gone or not direct.ready:
+            return False
+        try:
+            first = cursor.seq + 1
+            body = self._encoder.encode(cursor.take(), first)
+            if body:
+                direct.write(body)
+        except UnknownPosition:
+            return False
+        except Exception:  # of one reader's encoder; the turn and its other readers go on
+            log.exception("stream_failed")
+            self.drop()
+            return True
+        self.moved = True
+        turn = cursor.log
+        return cursor.seq == len(turn.payloads) and not turn.closed
+
     async def _idle(self, send: Send) -> None:
-        await self._reading.cursor.wait()
+        cursor = self._reading.cursor
+        cursor.on_more = self._write_through if self._direct else None
+        try:
+            await cursor.wait()
+        finally:
+            cursor.on_more = None
         now = time.monotonic()
+        self.note_movement(now)
         if now - self.moved_at < QUIET_S:
             return
         if now - self._beat_at >= KEEP_ALIVE_S:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
@@ -11,12 +11,15 @@ from parlour.api.access import Access
 from parlour.api.native import NativeEncoder, position
 from parlour.api.shapes import NewTurnBody, StartedBody, StopBody
 from parlour.api.streams import Streams
-from parlour.chat.turn import Ask, TurnRunner
+from parlour.chat.ask import Ask
+from parlour.chat.turn import TurnRunner
 from parlour.domain import MessageId, Principal, ThreadId, TurnId
 from parlour.errors import BadRequest
 
 IdPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-STREAM = {200: {"content": {"text/event-stream": {}}, "description": "Events of the turn."}}
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "Events of the turn."}
+}
 
 
 def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter:

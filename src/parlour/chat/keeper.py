@@ -1,4 +1,4 @@
-"""Keeps turns alive, and buries the dead: leases, partial answers, lost turns, loop lag.
+"""Keeps turns alive, and buries the dead: leases, partial answers, lost turns.
 
 Every running turn is leased by its process. The keeper renews all leases of the process in one
 statement, and stores with it what each turn has said so far, so that a killed process loses at
@@ -9,7 +9,6 @@ whichever process sees them first.
 from __future__ import annotations
 
 import asyncio
-import time
 
 import msgspec
 import structlog
@@ -51,9 +50,7 @@ class Keeper:
 
     async def _beat(self) -> None:
         while True:
-            due = time.monotonic() + self._beat_s
             await asyncio.sleep(self._beat_s)
-            self._metrics.loop_lag_seconds.set(max(0.0, time.monotonic() - due))
             try:
                 await self._renew()
                 await self._reap()
@@ -66,7 +63,7 @@ class Keeper:
         """Extend the leases of all turns here, and stop those that were asked to stop."""
         partials: dict[TurnId, bytes | None] = {}
         for turn, running in self._runner.running.items():
-            if not running.committed.is_set():
+            if not running.committed.done():
                 continue
             size = running.sink.log.size
             changed = size != running.saved_size

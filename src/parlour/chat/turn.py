@@ -11,7 +11,6 @@ database alive (chat/keeper.py); readers read its log (chat/reading.py). However
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ import structlog
 from parlour.agent.graph import Agent, AgentLimits, Answer, ProgressReport, Run
 from parlour.agent.prompt import system_prompt
 from parlour.agent.saver import TurnSaver
+from parlour.chat.ask import Ask, Started
 from parlour.chat.context import to_prompt
 from parlour.chat.sink import TurnSink
 from parlour.domain import (
@@ -37,7 +37,15 @@ from parlour.domain import (
     TurnId,
     TurnStatus,
 )
-from parlour.errors import Internal, Problem, ShuttingDown, StoreUnavailable, TooLong, TurnLost
+from parlour.errors import (
+    Internal,
+    Problem,
+    ShuttingDown,
+    StoreUnavailable,
+    TooLong,
+    TurnLost,
+    TurnTimeout,
+)
 from parlour.events.log import EventLog
 from parlour.events.types import Failure, Finalize, Plan
 from parlour.limits.room import Room
@@ -52,47 +60,6 @@ log = structlog.get_logger("parlour.turn")
 FINISH_RETRIES_S = (0.1, 0.5, 1.0, 2.0, 4.0)  # a short outage of the store must not fail a turn
 
 
-class TurnTimeout(Problem):
-    """A turn took longer than the limit `limits.turn_s_max`."""
-
-    code = "turn_timeout"
-    status = 504
-    title = "The answer took too long"
-    retryable = True
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What somebody wants answered.
-
-    `key` is the client's id of the message: the same key is the same message. `target` is the
-    message to edit or to answer anew. `history`, when given, replaces the stored conversation (the
-    stateless OpenAI face); such threads are `hidden` from lists.
-    """
-
-    thread: ThreadId
-    text: str = ""
-    key: MessageId | None = None
-    trigger: Literal["submit", "edit", "regenerate"] = "submit"
-    target: MessageId | None = None
-    history: tuple[Message, ...] | None = None
-    hidden: bool = False
-
-    def fingerprint(self) -> bytes:
-        """Tells two different bodies under one key apart."""
-        return hashlib.sha256(f"{self.trigger}\0{self.target}\0{self.text}".encode()).digest()
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A turn that is under way: committed, and to be read from the event log."""
-
-    turn: TurnId
-    thread: ThreadId
-    message: MessageId
-    joined: bool  # the same message had been sent before
-
-
 @dataclass(slots=True)
 class Running:
     """One turn in this process."""
@@ -105,7 +72,9 @@ class Running:
     sink: TurnSink
     task: asyncio.Task[None] | None = None
     stopping: bool = False
-    committed: asyncio.Event = field(default_factory=asyncio.Event)
+    committed: asyncio.Future[bool] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )  # False: the commit failed, so there is no turn
     saved_size: int = 0  # of the log, when its parts were last stored
 
 
@@ -175,10 +144,11 @@ class TurnRunner:
         try:
             await claim.commit()
         except BaseException:
+            running.committed.set_result(False)
             if running.task:
                 running.task.cancel()
             raise
-        running.committed.set()
+        running.committed.set_result(True)
         running.sink.release()
         return Started(running.turn, ask.thread, running.message, joined=False)
 
@@ -289,9 +259,15 @@ class TurnRunner:
 
     async def _answer(self, running: Running, history: tuple[Message, ...]) -> Answer:
         async def call_tool(request: ToolRequest, report: ProgressReport) -> ToolOutcome:
-            return await self._toolbox.call(running.principal, request, on_progress=report)
+            outcome = await self._toolbox.call(running.principal, request, on_progress=report)
+            server = self._toolbox.server_of(request.name)
+            self._metrics.tool_called(server, ok=outcome.ok, elapsed_ms=outcome.elapsed_ms)
+            return outcome
 
         async def save(data: bytes) -> None:
+            await asyncio.shield(
+                running.committed
+            )  # a fast model and tool can be done before the claim is
             if not await self._store.save_checkpoint(running.turn, running.fence, data):
                 raise TurnLost("Another process has taken over this answer.")
 
@@ -310,8 +286,8 @@ class TurnRunner:
     async def _end(self, running: Running, answer: Answer | None, problem: Problem | None) -> None:
         """Store the turn, then say its one terminal event."""
         try:
-            committed = await self._wait_committed(running)
-            if committed:
+            # A model can be done, or a stop arrive, before the claim is committed.
+            if await running.committed:
                 await self._store_and_say(running, answer, problem)
         finally:
             running.sink.log.close()
@@ -319,21 +295,12 @@ class TurnRunner:
             self._room.leave()
             self._metrics.turns_running.dec()
 
-    async def _wait_committed(self, running: Running) -> bool:
-        # A model can be done (or a stop arrive) before the claim is; a failed commit never comes.
-        try:
-            await asyncio.wait_for(running.committed.wait(), 10)
-        except TimeoutError:
-            return False
-        return True
-
     async def _store_and_say(
         self, running: Running, answer: Answer | None, problem: Problem | None
     ) -> None:
         sink = running.sink
         sink.end()
         final = _finalize(sink, answer, problem)
-        sink.event(final)
         parts = sink.parts()
         if final.error:
             parts = (*parts, _error_part(final.error))
@@ -343,9 +310,8 @@ class TurnRunner:
             kept, problem = False, outage
         if not kept:
             # The turn is not ours any more, or could not be stored: never say it is done.
-            sink.log.payloads.pop()
             final = _finalize(sink, None, problem or TurnLost("Another process ended this answer."))
-            sink.event(final)
+        sink.event(final)  # only now: readers and other processes take what is on the log
         sink.log.flush(now=True)
         ended: dict[str, Any] = {
             "status": final.status,
@@ -353,7 +319,7 @@ class TurnRunner:
             "elapsed_ms": final.elapsed_ms,
             "first_token_ms": final.first_token_ms,
         }
-        self._metrics.turn_ended(**ended)
+        self._metrics.turn_ended(**ended, usage=sink.usage)
         log.info("turn_ended", **ended, tokens=sink.usage.total)
 
     async def _finish(
@@ -367,7 +333,7 @@ class TurnRunner:
                 finish_reason=final.finish_reason,
                 parts=parts,
                 usage=running.sink.usage,
-                events=running.sink.packed_events(),
+                events=running.sink.packed_events(final),
                 first_token_ms=final.first_token_ms,
                 elapsed_ms=final.elapsed_ms,
                 error=_error_part(final.error) if final.error else None,

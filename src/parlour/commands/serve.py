@@ -11,13 +11,13 @@ import contextlib
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import structlog
 import uvicorn
 
+from parlour.api.direct import DirectProtocol
 from parlour.app import Services, create_app, running
-from parlour.chat.keeper import Keeper
 from parlour.errors import ConfigurationError
 from parlour.settings import Settings
 
@@ -35,7 +35,7 @@ class _Server(uvicorn.Server):
         self._services = services
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         """Signals end `serve`, and nothing else: uvicorn would raise them again afterwards, which
         kills the process before turns are drained and our own Postgres is stopped."""
         loop = asyncio.get_running_loop()
@@ -60,7 +60,7 @@ async def serve(settings: Settings) -> None:
         async with running(settings) as services:
             config = uvicorn.Config(
                 create_app(services),
-                http="httptools",
+                http=DirectProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -82,9 +82,8 @@ async def work(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running(settings) as services:
-        keeper: Keeper = services.keeper
-        log.info("worker_ready", reaps=keeper is not None)
+    async with running(settings, serving=False) as services:
+        log.info("worker_ready", owner=services.runner.owner)
         await stop.wait()
 
 

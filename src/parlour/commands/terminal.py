@@ -9,7 +9,7 @@ import sys
 
 from parlour.api.access import LOCAL
 from parlour.app import Services, running
-from parlour.chat.turn import Ask, Started
+from parlour.chat.ask import Ask, Started
 from parlour.domain import ThreadId
 from parlour.errors import Problem
 from parlour.events import types as ev

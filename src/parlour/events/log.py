@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from time import monotonic
 from typing import Protocol
 
 from parlour.events.types import Event, encode
@@ -56,7 +57,7 @@ class Pace:
 
     def flush(self, log: TurnLog, *, now: bool = False) -> None:
         """Tell the readers of `log` that there is more, now or on the next tick."""
-        at = time.monotonic()
+        at = monotonic()
         if at - self._sampled_at > SAMPLE_S:
             self._sample(at)
         if now or not self._busy:
@@ -126,7 +127,10 @@ class TurnLog:
 
     def append(self, event: Event) -> int:
         """Add one event and return its sequence number. Readers see it after `flush`."""
-        payload = encode(event)
+        return self.append_json(encode(event))
+
+    def append_json(self, payload: bytes) -> int:
+        """Add one event that is JSON already, as `append` does."""
         self.payloads.append(payload)
         self.size += len(payload)
         return len(self.payloads)
@@ -149,7 +153,7 @@ class TurnLog:
         if self.closed:
             return
         self.closed = True
-        self.closed_at = time.monotonic()
+        self.closed_at = monotonic()
         self.wake()
         if self._on_close is not None:
             self._on_close(self)
@@ -163,7 +167,8 @@ class TurnLog:
         """Wake every reader with a plain call."""
         self.dirty = False
         for cursor in self._cursors:
-            cursor.wake()
+            if cursor.on_more is None or not cursor.on_more():
+                cursor.wake()
         if self._on_wake is not None:
             self._on_wake(self)
 
@@ -204,13 +209,18 @@ class TurnLog:
 
 
 class Cursor:
-    """One reader's place in a turn's log. Use as a context manager, so that it is forgotten."""
+    """One reader's place in a turn's log. Use as a context manager, so that it is forgotten.
 
-    __slots__ = ("_waiter", "log", "seq")
+    `on_more` is a plain call for a reader that can take what is new without being waited for; it
+    answers whether it did, and must not raise.
+    """
+
+    __slots__ = ("_waiter", "log", "on_more", "seq")
 
     def __init__(self, log: TurnLog, seq: int) -> None:
         self.log = log
         self.seq = seq  # of the last event taken
+        self.on_more: Callable[[], bool] | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     def __enter__(self) -> Cursor:
@@ -233,6 +243,11 @@ class Cursor:
             return []
         self.seq = end = log.end_of_read(start)
         return log.payloads[start:end]
+
+    @property
+    def waiting(self) -> bool:
+        """Somebody is in `wait`."""
+        return self._waiter is not None and not self._waiter.done()
 
     @property
     def ended(self) -> bool:
@@ -277,6 +292,14 @@ class EventLog(Protocol):
 
     def on_stop(self, handler: Callable[[str], None]) -> None:
         """Call `handler(turn)` in this process when somebody asks to stop a turn."""
+        ...
+
+    async def ping(self) -> str:
+        """What is wrong with the way to other processes; empty when nothing is."""
+        ...
+
+    def figures(self) -> dict[str, Callable[[], float]]:
+        """What an operator may ask at any time, by name; empty when there is nothing to ask."""
         ...
 
     async def start(self) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import partial
 from uuid import uuid4
 
 from parlour.events.log import Pace, TurnLog
 from parlour.events.redis_read import BLOCK_S, IDLE_S, MIRROR_BYTES_MAX, MIRRORS_MAX, Follower
-from parlour.events.redis_wire import ANSWER_S, FAILURES, Keys, connect
+from parlour.events.redis_wire import ANSWER_S, FAILURES, Keys, call, connect
 from parlour.events.redis_write import BACKLOG_BYTES_MAX, FLUSH_S, Writer
 from parlour.events.shelf import KEEP_BYTES_MAX, KEEP_MAX, KEEP_S, Shelf
 
@@ -141,6 +142,21 @@ class RedisEventLog:
             logs=len(self._shelf),
             mirrors=len(self._follower.mirrors),
         )
+
+    async def ping(self) -> str:
+        """Whether Redis answers; a sentence when it does not."""
+        try:
+            await call(self._commands, "PING")
+        except FAILURES as error:
+            return f"Redis does not answer ({type(error).__name__})."
+        return ""
+
+    def figures(self) -> dict[str, Callable[[], float]]:
+        """`counts`, one by one."""
+        return {field.name: partial(self._figure, field.name) for field in fields(Counts)}
+
+    def _figure(self, name: str) -> float:
+        return float(getattr(self.counts, name))
 
     async def start(self) -> None:
         """Begin to write and to read. Redis may be away: it is tried until it is there."""

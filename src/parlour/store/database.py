@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import select
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString
 
@@ -95,6 +95,18 @@ class Database:
         )
         await agent.open(wait=False)
         return cls(rest, agent)
+
+    def load(self) -> dict[str, Callable[[], float]]:
+        """What the `agent` pool can be asked at any time: connections, and who waits for one."""
+
+        def figure(name: str) -> float:
+            return float(self.agent.get_stats().get(name, 0))
+
+        return {
+            "open": lambda: figure("pool_size"),
+            "idle": lambda: figure("pool_available"),
+            "waiting": lambda: figure("requests_waiting"),
+        }
 
     async def close(self) -> None:
         """Close all connections."""

@@ -135,7 +135,7 @@ _ANSWER_SCHEMA = {
 TOOLS = (
     types.Tool(
         name="calculator",
-        title="Calculator",
+        title="Calculate",
         description=(
             "Work out arithmetic exactly. Use it for every calculation, also simple ones. "
             "Knows + - * / ^ ( ), percent (17.5 % of 2340), sqrt, round(x, decimals), min, max, "
@@ -155,11 +155,11 @@ TOOLS = (
             "additionalProperties": False,
         },
         output_schema=_ANSWER_SCHEMA,
-        annotations=_read_only("Calculator"),
+        annotations=_read_only("Calculate"),
     ),
     types.Tool(
         name="current_time",
-        title="Current time",
+        title="Look up the time",
         description="The date and time now. Use it whenever today's date or the time matters.",
         input_schema={
             "type": "object",
@@ -172,14 +172,14 @@ TOOLS = (
             },
             "additionalProperties": False,
         },
-        annotations=_read_only("Current time"),
+        annotations=_read_only("Look up the time"),
     ),
     types.Tool(
         name="get_user_data",
-        title="User data",
+        title="Look up your account",
         description="Who the user is: name, workspace, roles and language, as they signed in.",
         input_schema={"type": "object", "properties": {}, "additionalProperties": False},
-        annotations=_read_only("User data"),
+        annotations=_read_only("Look up your account"),
     ),
 )
 

@@ -133,6 +133,10 @@ class Toolbox:
         """How every server does, for `doctor` and the admin page."""
         return [self._state(server) for server in self._servers]
 
+    def server_of(self, tool: str) -> str:
+        """The server that a tool's name speaks of; `unknown` when there is none of that name."""
+        return next((s.name for s in self._servers if tool.startswith(f"{s.name}__")), "unknown")
+
     def calls_under_way(self) -> int:
         """Requests to servers that run or wait now."""
         return self._connections.load

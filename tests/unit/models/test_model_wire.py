@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import pytest_asyncio
@@ -33,11 +33,26 @@ async def upstream() -> AsyncIterator[Upstream]:
         yield server
 
 
-@pytest_asyncio.fixture
-async def wire() -> AsyncIterator[Wire]:
-    made = Wire(WireLimits(connect_s=0.3, first_byte_s=2, idle_s=2, total_s=5))
-    yield made
-    await made.close()
+MakeWire = Callable[..., Wire]
+
+
+@pytest_asyncio.fixture(params=[False, True], ids=["own", "proxied"])
+async def make_wire(request: pytest.FixtureRequest) -> AsyncIterator[MakeWire]:
+    """Wires of the own client, and of the one that otherwise only proxies need."""
+    made: list[Wire] = []
+
+    def make(**limits: float) -> Wire:
+        made.append(Wire(WireLimits(**limits), plain_client=request.param))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for wire in made:
+        await wire.close()
+
+
+@pytest.fixture
+def wire(make_wire: MakeWire) -> Wire:
+    return make_wire(connect_s=0.3, first_byte_s=2, idle_s=2, total_s=5)
 
 
 class Feed:
@@ -88,8 +103,10 @@ async def test_cancelling_before_the_first_byte_closes_the_connection(
     await upstream.until(lambda: upstream.connections == 0, within_s=1)
 
 
-async def test_a_cancellation_is_never_taken_for_a_limit(upstream: Upstream) -> None:
-    wire = Wire(WireLimits(first_byte_s=0.2))
+async def test_a_cancellation_is_never_taken_for_a_limit(
+    upstream: Upstream, make_wire: MakeWire
+) -> None:
+    wire = make_wire(first_byte_s=0.2)
     upstream.next(Reply(fault="silent"))
     task = asyncio.create_task(wire.post(chat(upstream), headers=HEADERS, body=b"{}", feed=Feed()))
     await upstream.until(lambda: upstream.streaming == 1)
@@ -97,7 +114,6 @@ async def test_a_cancellation_is_never_taken_for_a_limit(upstream: Upstream) -> 
     with pytest.raises(asyncio.CancelledError):
         await task
     assert task.cancelled()
-    await wire.close()
 
 
 async def test_a_connection_is_used_again_after_a_whole_reply(
@@ -109,8 +125,10 @@ async def test_a_connection_is_used_again_after_a_whole_reply(
     assert upstream.accepted == 1
 
 
-async def test_a_hundred_and_fifty_calls_go_out_side_by_side(upstream: Upstream) -> None:
-    wire = Wire(WireLimits())
+async def test_a_hundred_and_fifty_calls_go_out_side_by_side(
+    upstream: Upstream, make_wire: MakeWire
+) -> None:
+    wire = make_wire()
     upstream.next(*[Reply(text=["x"], hold_at=1) for _ in range(150)])
     calls = [
         asyncio.create_task(wire.post(chat(upstream), headers=HEADERS, body=b"{}", feed=Feed()))
@@ -119,7 +137,6 @@ async def test_a_hundred_and_fifty_calls_go_out_side_by_side(upstream: Upstream)
     await upstream.until(lambda: upstream.streaming == 150)
     upstream.release.set()
     await asyncio.gather(*calls)
-    await wire.close()
 
 
 async def test_a_reply_that_is_done_does_not_wait_for_the_line_to_close(
@@ -141,19 +158,19 @@ async def test_a_break_after_the_finish_reason_is_no_failure(
     assert b"w1" in feed.data
 
 
-async def test_the_total_limit_holds_while_bytes_keep_coming(upstream: Upstream) -> None:
-    wire = Wire(WireLimits(first_byte_s=5, idle_s=5, total_s=0.2))
+async def test_the_total_limit_holds_while_bytes_keep_coming(
+    upstream: Upstream, make_wire: MakeWire
+) -> None:
+    wire = make_wire(first_byte_s=5, idle_s=5, total_s=0.2)
     upstream.next(Reply(fault="trickle"))
     with pytest.raises(TotalTimeout):
         await wire.post(chat(upstream), headers=HEADERS, body=b"{}", feed=Feed(b"never"))
-    await wire.close()
 
 
-async def test_a_slow_but_steady_reply_is_not_idle(upstream: Upstream) -> None:
-    wire = Wire(WireLimits(idle_s=0.15))
+async def test_a_slow_but_steady_reply_is_not_idle(upstream: Upstream, make_wire: MakeWire) -> None:
+    wire = make_wire(idle_s=0.15)
     upstream.next(Reply(text=["x"] * 8, gap_s=0.05))
     await wire.post(chat(upstream), headers=HEADERS, body=b"{}", feed=Feed(b"never"))
-    await wire.close()
 
 
 async def test_nothing_listens(wire: Wire) -> None:
@@ -193,12 +210,11 @@ async def test_no_secure_connection_to_a_plain_server(upstream: Upstream, wire: 
         )
 
 
-async def test_the_first_byte_is_one_of_the_body(upstream: Upstream) -> None:
-    wire = Wire(WireLimits(first_byte_s=0.2, idle_s=30))
+async def test_the_first_byte_is_one_of_the_body(upstream: Upstream, make_wire: MakeWire) -> None:
+    wire = make_wire(first_byte_s=0.2, idle_s=30)
     upstream.next(Reply(fault="headers_only"))
     with pytest.raises(FirstByteTimeout):
         await wire.post(chat(upstream), headers=HEADERS, body=b"{}", feed=Feed())
-    await wire.close()
 
 
 async def test_a_failure_leaves_no_connection_behind(upstream: Upstream) -> None:

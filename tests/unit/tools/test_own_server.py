@@ -42,7 +42,11 @@ async def test_the_own_tools_are_there_without_any_setting(toolbox: Toolbox) -> 
         "parlour__current_time",
         "parlour__get_user_data",
     ]
-    assert [s.title for s in specs] == ["Calculator", "Current time", "User data"]
+    assert [s.title for s in specs] == [
+        "Calculate",
+        "Look up the time",
+        "Look up your account",
+    ]
     assert await toolbox.specs(BOB) is specs
 
 

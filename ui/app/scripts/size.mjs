@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 
 const KB = 1024;
-const BUDGETS = { shell: 178 * KB, style: 14 * KB, markdown: 155 * KB, font: 52 * KB };
+const BUDGETS = { shell: 170 * KB, style: 14 * KB, markdown: 155 * KB, font: 52 * KB };
 
 const out = new URL("../../../src/parlour/static/", import.meta.url);
 const manifest = JSON.parse(readFileSync(new URL("assets/manifest.json", out), "utf8"));

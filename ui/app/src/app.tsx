@@ -3,7 +3,6 @@ import { useEffect, useState } from "react";
 import { conversationFor } from "./chat/conversations";
 import { access } from "./kit/http";
 import { isWide, useMedia } from "./kit/media";
-import { PortalContext } from "./kit/portal";
 import { go, useThreadInAddress } from "./kit/router";
 import { read, write } from "./kit/storage";
 import { useStore } from "./kit/store";
@@ -46,7 +45,6 @@ export function App() {
   const [listShown, setListShown] = useState(read("list") !== "hidden");
   const [drawer, setDrawer] = useState(false);
   const [help, setHelp] = useState(false);
-  const [main, setMain] = useState<HTMLElement | null>(null);
   const conversation = conversationFor(id);
   const title = useTitle(id);
 
@@ -78,40 +76,33 @@ export function App() {
     />
   );
   return (
-    <PortalContext value={main}>
-      <div className="flex h-dvh">
-        <a
-          href="#main"
-          className="fixed start-2 top-2 z-50 -translate-y-24 rounded-lg bg-raised px-3 py-2 font-medium text-ui focus:translate-y-0 focus:shadow-pop"
-        >
-          {strings.skip}
-        </a>
-        {wide && listShown && (
-          <div className="w-68 shrink-0 border-line border-e bg-surface-2">{sidebar}</div>
-        )}
-        {!wide && (
-          <Drawer open={drawer} onClose={() => setDrawer(false)}>
-            {sidebar}
-          </Drawer>
-        )}
-        <main
-          ref={setMain}
-          id="main"
-          tabIndex={-1}
-          className="flex min-w-0 flex-1 flex-col outline-none"
-        >
-          <TopBar
-            title={title}
-            wide={wide}
-            listShown={wide && listShown}
-            onShowList={() => showList(true)}
-            onHelp={() => setHelp(true)}
-          />
-          <Thread key={conversation.id} conversation={conversation} />
-        </main>
-        <ShortcutsDialog open={help} onClose={() => setHelp(false)} />
-        <Toaster />
-      </div>
-    </PortalContext>
+    <div className="flex h-dvh">
+      <a
+        href="#main"
+        className="fixed start-2 top-2 z-50 -translate-y-24 rounded-lg bg-raised px-3 py-2 font-medium text-ui focus:translate-y-0 focus:shadow-pop"
+      >
+        {strings.skip}
+      </a>
+      {wide && listShown && (
+        <div className="w-68 shrink-0 border-line border-e bg-surface-2">{sidebar}</div>
+      )}
+      {!wide && (
+        <Drawer open={drawer} onClose={() => setDrawer(false)}>
+          {sidebar}
+        </Drawer>
+      )}
+      <main id="main" tabIndex={-1} className="flex min-w-0 flex-1 flex-col outline-none">
+        <TopBar
+          title={title}
+          wide={wide}
+          listShown={wide && listShown}
+          onShowList={() => showList(true)}
+          onHelp={() => setHelp(true)}
+        />
+        <Thread key={conversation.id} conversation={conversation} />
+      </main>
+      <ShortcutsDialog open={help} onClose={() => setHelp(false)} />
+      <Toaster />
+    </div>
   );
 }

@@ -1,9 +1,10 @@
 /** Where the page begins. */
-import { Tooltip } from "radix-ui";
+import "./kit/no-eval";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app";
 import { watchOtherTabs } from "./chat/conversations";
+import { watchHints } from "./kit/hint";
 import { threadInAddress } from "./kit/router";
 import { watchSystemTheme } from "./kit/theme";
 import { adoptFragment } from "./kit/token";
@@ -12,10 +13,9 @@ import { prefetchMarkdown } from "./parts/markdown-lazy";
 import { threads } from "./shell/threads";
 import "./styles.css";
 
-const HINT_DELAY_MS = 450; // hints should not chase a passing pointer
-
 adoptFragment();
 watchSystemTheme();
+watchHints();
 watchOtherTabs();
 void loadMe();
 void threads.refresh();
@@ -24,9 +24,7 @@ const root = document.getElementById("root");
 if (root !== null) {
   createRoot(root).render(
     <StrictMode>
-      <Tooltip.Provider delayDuration={HINT_DELAY_MS}>
-        <App />
-      </Tooltip.Provider>
+      <App />
     </StrictMode>,
   );
 }

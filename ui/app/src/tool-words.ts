@@ -1,6 +1,7 @@
 /**
  * Titles of tools as sentences, in English: "Search dashboards" is "Searching dashboards" while it
- * runs and "Searched dashboards" after; "Calculator" is "Using Calculator" and "Used Calculator".
+ * runs and "Searched dashboards" after, "Calculate" is "Calculating" and "Calculated"; what begins with no
+ * verb is a name: "Using Weather" and "Used Weather".
  */
 
 const irregular: Record<string, string> = {
@@ -22,6 +23,13 @@ const irregular: Record<string, string> = {
 
 const regular =
   "add analyse analyze ask book calculate call cancel change check close compare compute convert count create delete describe download edit estimate evaluate execute explain export fetch filter generate import inspect list load look move open order plan prepare query remove rename request resolve retrieve save schedule search share show sort start stop store summarise summarize test translate turn update upload use validate verify view work";
+
+/** Verbs that are never the name of a thing, so that they are verbs also when they stand alone. */
+const plainVerbs = new Set(
+  "analyse analyze calculate compare compute convert create delete describe evaluate execute explain find generate get inspect prepare read remove retrieve save send summarise summarize think translate validate verify write".split(
+    " ",
+  ),
+);
 
 const doubling = new Set(["get", "run", "set", "stop", "plan", "cancel"]);
 const pasts = new Map<string, string>();
@@ -47,9 +55,9 @@ function say(title: string, verbs: Map<string, string>, other: string): string {
   const plain = title.replace(/[.…\s]+$/u, "");
   const [first = "", ...rest] = plain.split(" ");
   const verb = verbs.get(first.toLowerCase());
-  // A lone verb-like word ("Test", "Search") is more likely the name of a thing.
-  if (verb === undefined || (rest.length === 0 && !first.endsWith("ing")))
-    return `${other} ${plain}`;
+  // A lone "Test" or "Search" is more likely the name of a thing.
+  const alone = rest.length === 0 && !first.endsWith("ing") && !plainVerbs.has(first.toLowerCase());
+  if (verb === undefined || alone) return `${other} ${plain}`;
   return [capital(verb), ...rest].join(" ");
 }
 

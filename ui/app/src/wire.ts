@@ -1,96 +1,30 @@
-/** What the server sends: problems, the user, threads, messages and their parts. */
+/** The generated contract under the page's names, and the insides that it leaves open. */
+import type { ConversationBody, MeBody, MessageBody, MessagesBody } from "./contract/api";
+import type { Failure, ToolCall, ToolResult, UsageReport } from "./contract/events";
 
-export interface Problem {
-  type: string;
-  title: string;
-  status: number;
-  detail?: string;
-  code: string;
-  retryable?: boolean;
-  request_id?: string;
-}
+export type { ThreadBody as Thread, ThreadsBody as ThreadPage } from "./contract/api";
 
-export type ModelKind = "hosted" | "local" | "scripted";
-
-export interface Me {
-  user: { id: string; name: string; workspace: string };
-  local: boolean;
-  model: { name: string; label: string; kind: ModelKind; note?: string };
-  disclosure: string;
-  version: string;
-  limits: { message_chars_max: number };
-  tour: boolean;
-}
-
-export interface Thread {
-  id: string;
-  title: string;
-  created_at: string;
-  updated_at: string;
-  running_turn?: string | null;
-}
-
-export interface ThreadPage {
-  threads: Thread[];
-  next: string | null;
-}
-
-export interface TextPart {
-  type: "text";
-  text: string;
-  round?: number;
-}
-
-export interface ReasoningPart {
-  type: "reasoning";
-  text: string;
-  round?: number;
-  elapsed_ms?: number;
-}
-
-export interface ToolPart {
-  type: "tool";
-  call_id: string;
-  name: string;
-  title: string;
-  arguments: unknown;
-  status?: "running" | "ok" | "failed";
-  text?: string;
-  widget?: unknown;
-  round?: number;
-  elapsed_ms?: number;
-}
-
-export interface ErrorPart {
-  type: "error";
-  code: string;
-  message: string;
-  retryable?: boolean;
-  reference?: string;
-}
-
-export type Part = TextPart | ReasoningPart | ToolPart | ErrorPart;
+export type Me = Omit<MeBody, "limits"> & { limits: { message_chars_max: number } };
 
 /** Tokens in disjoint buckets; `cost_micros` is millionths of a US dollar. */
-export interface Usage {
-  input?: number;
-  cache_read?: number;
-  cache_write?: number;
-  output?: number;
-  reasoning?: number;
-  estimated?: boolean;
-  cost_micros?: number;
+export type Usage = Omit<UsageReport, "type">;
+
+interface InRound {
+  /** Which model call of the turn, from 1. */
+  round?: number;
 }
 
-export interface Message {
-  id: string;
-  role: "user" | "assistant";
+type Words = { type: "text"; text: string } & InRound;
+type Thought = { type: "reasoning"; text: string; elapsed_ms?: number } & InRound;
+type Call = Omit<ToolCall, "type"> &
+  Partial<Pick<ToolResult, "text" | "widget" | "elapsed_ms">> &
+  InRound & { type: "tool"; status?: "running" | ToolResult["status"] };
+
+export type Part = Words | Thought | Call | ({ type: "error" } & Failure);
+
+export type Message = Omit<MessageBody, "parts" | "metadata" | "versions"> & {
   parts: Part[];
-  status: "done" | "stopped" | "failed" | "running" | "waiting";
-  turn?: string | null;
-  parent?: string | null;
   versions?: string[];
-  created_at: string;
   metadata?: {
     model?: string;
     usage?: Usage;
@@ -98,15 +32,7 @@ export interface Message {
     elapsed_ms?: number;
     first_token_ms?: number;
   };
-}
+};
 
-export interface ThreadView {
-  thread: Thread;
-  messages: Message[];
-  next: string | null;
-}
-
-export interface MessagePage {
-  messages: Message[];
-  next: string | null;
-}
+export type ThreadView = Omit<ConversationBody, "messages"> & { messages: Message[] };
+export type MessagePage = Omit<MessagesBody, "messages"> & { messages: Message[] };

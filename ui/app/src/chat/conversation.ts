@@ -7,41 +7,18 @@ import { lastAssistantMessageIsCompleteWithApprovalResponses } from "ai";
 import { api } from "../kit/api";
 import { drafts } from "../kit/drafts";
 import { newId } from "../kit/ids";
-import { type Failure, toFailure } from "../kit/problems";
+import { toFailure } from "../kit/problems";
 import { createStore } from "../kit/store";
 import type { ThreadView } from "../wire";
-import { mergeStored, textOf, toChatMessage } from "./convert";
-import { type Line, reconnector } from "./reconnect";
+import { Box } from "./box";
+import { initialState } from "./conversation-state";
+import { mergeStored, textOf, toChatMessage, withQuestionId } from "./convert";
+import { type Ending, reconnector } from "./reconnect";
+import { hearData, until } from "./transient";
 import { chatTransport } from "./transport";
 import type { ChatMessage } from "./types";
-import { unsent } from "./unsent";
 
 const STOP_GRACE_MS = 1000; // the server's closing frames come first; see stop()
-
-export interface Progress {
-  done: number;
-  total: number;
-  text: string;
-}
-
-export interface ConversationState {
-  phase: "loading" | "ready" | "missing" | "failed";
-  title: string;
-  loadFailure: Failure | null;
-  /** Where the messages before the loaded ones begin; null when all are loaded. */
-  older: string | null;
-  loadingOlder: boolean;
-  status: string;
-  /** How many parts the answer had when the status came; with more parts it is old news. */
-  statusAt: number;
-  progress: Record<string, Progress>;
-  line: Line;
-  stopping: boolean;
-  draft: string;
-  queued: string;
-  /** The last request never reached the server, so its message is only here. */
-  unsent: boolean;
-}
 
 export interface Listener {
   accepted(conversation: Conversation): void;
@@ -50,21 +27,8 @@ export interface Listener {
 
 export class Conversation {
   readonly chat: Chat<ChatMessage>;
-  readonly store = createStore<ConversationState>({
-    phase: "ready",
-    title: "",
-    loadFailure: null,
-    older: null,
-    loadingOlder: false,
-    status: "",
-    statusAt: 0,
-    progress: {},
-    line: "online",
-    stopping: false,
-    draft: "",
-    queued: "",
-    unsent: false,
-  });
+  readonly store = createStore(initialState);
+  readonly box: Box;
   /** What was asked last. `target` is the message it replaces; a retry has to name it again. */
   #request: { kind: "submit" | "regenerate"; target: string | null } = {
     kind: "submit",
@@ -80,7 +44,9 @@ export class Conversation {
     readonly listener: Listener,
   ) {
     this.#isNew = isNew;
-    this.store.set({ phase: isNew ? "ready" : "loading", draft: drafts.get(this.#draftKey) });
+    // The draft of the not yet begun conversation has no thread id.
+    this.box = new Box(this.store, () => (this.#isNew ? drafts.fresh : id));
+    this.store.set({ phase: isNew ? "ready" : "loading" });
     this.#line = reconnector({
       resume: () => this.chat.resumeStream(),
       refetch: () => this.refresh(),
@@ -95,27 +61,18 @@ export class Conversation {
         accepted: () => this.#onAccepted(),
       }),
       sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithApprovalResponses,
-      onData: (part) => this.#onData(part),
+      onData: (part) => hearData(this.store, this.chat, part),
       onFinish: (ending) => this.#onFinish(ending),
     });
-    if (isNew) this.#restoreUnsent();
+    if (isNew) this.box.restore(this.chat.messages);
   }
 
   get isNew(): boolean {
     return this.#isNew;
   }
 
-  get #draftKey(): string {
-    return this.#isNew ? drafts.fresh : this.id;
-  }
-
   get isLive(): boolean {
     return this.chat.status === "submitted" || this.chat.status === "streaming";
-  }
-
-  setDraft(draft: string): void {
-    this.store.set({ draft });
-    drafts.set(this.#draftKey, draft);
   }
 
   /** Load the newest page and join the answer that is being made, if there is one. */
@@ -125,7 +82,9 @@ export class Conversation {
       const view = await api.thread(this.id);
       if (this.isLive) return;
       this.#show(view);
-      if (view.thread.running_turn) void this.#join();
+      if (!view.thread.running_turn) return;
+      this.#accepted = true;
+      void this.chat.resumeStream();
     } catch (error) {
       const failure = toFailure(error);
       if (this.store.get().phase === "ready" && failure.status !== 404) return;
@@ -139,13 +98,8 @@ export class Conversation {
   async send(text: string): Promise<void> {
     const words = text.trim();
     if (words === "") return;
-    if (this.isLive) {
-      const { queued } = this.store.get();
-      this.store.set({ queued: queued === "" ? words : `${queued}\n${words}` });
-      this.setDraft("");
-      return;
-    }
-    this.setDraft("");
+    if (this.isLive) return this.box.queue(words);
+    this.box.set("");
     await this.#push(words, null);
   }
 
@@ -178,18 +132,12 @@ export class Conversation {
   async takeBack(): Promise<void> {
     const last = this.chat.messages.at(-1);
     if (last?.role !== "user") return;
-    this.setDraft(textOf(last));
-    unsent.clear(this.#draftKey);
+    this.box.set(textOf(last));
+    this.box.arrived();
     this.chat.messages = this.chat.messages.slice(0, -1);
     this.chat.clearError();
     this.store.set({ unsent: false });
     await this.refresh();
-  }
-
-  unqueue(): void {
-    const { queued, draft } = this.store.get();
-    this.store.set({ queued: "" });
-    this.setDraft([queued, draft].filter((text) => text !== "").join("\n"));
   }
 
   /**
@@ -202,7 +150,7 @@ export class Conversation {
     this.store.set({ stopping: true });
     this.#line.cancel();
     await api.stop(this.id).catch(() => undefined);
-    await this.#until(() => !this.isLive, STOP_GRACE_MS);
+    await until(this.chat, () => !this.isLive, STOP_GRACE_MS);
     if (this.isLive) await this.chat.stop();
     else if (wasCut) await this.refresh();
     this.store.set({ stopping: false });
@@ -242,17 +190,7 @@ export class Conversation {
       loadFailure: null,
       unsent: false,
     });
-    this.#restoreUnsent();
-  }
-
-  #restoreUnsent(): void {
-    const lost = unsent.take(this.#draftKey, this.chat.messages);
-    if (lost !== null && this.store.get().draft === "") this.setDraft(lost);
-  }
-
-  async #join(): Promise<void> {
-    this.#accepted = true;
-    await this.chat.resumeStream();
+    this.box.restore(this.chat.messages);
   }
 
   #begin(kind: "submit" | "regenerate", target: string | null): void {
@@ -264,7 +202,7 @@ export class Conversation {
   async #push(text: string, target: string | null): Promise<void> {
     const id = newId();
     this.#begin("submit", target);
-    unsent.keep(this.#draftKey, id, text);
+    this.box.sent(id, text);
     await this.chat.sendMessage({
       id,
       parts: [{ type: "text", text }],
@@ -274,91 +212,37 @@ export class Conversation {
 
   #onAccepted(): void {
     this.#accepted = true;
-    unsent.clear(this.#draftKey);
+    this.box.arrived();
     this.#isNew = false;
     this.listener.accepted(this);
   }
 
-  #onData(part: { type: string; data: unknown }): void {
-    if (part.type === "data-status") {
-      const last = this.chat.lastMessage;
-      const statusAt = last?.role === "assistant" ? last.parts.length : 0;
-      this.store.set({ status: (part.data as { text: string }).text, statusAt });
-    }
-    if (part.type === "data-progress") {
-      const { call_id, callId, done, total, text } = part.data as {
-        call_id?: string;
-        callId?: string;
-        done: number;
-        total?: number;
-        text?: string;
-      };
-      const progress = { done, total: total ?? 0, text: text ?? "" };
-      const id = call_id ?? callId ?? "";
-      this.store.set((state) => ({ progress: { ...state.progress, [id]: progress } }));
-    }
-  }
-
-  #onFinish(ending: {
-    message: ChatMessage;
-    isAbort: boolean;
-    isDisconnect: boolean;
-    isError: boolean;
-    finishReason?: string | undefined;
-  }): void {
+  #onFinish(ending: Ending & { message: ChatMessage }): void {
     this.store.set({ status: "", progress: {} });
     if (!this.#accepted) {
       this.store.set({ unsent: this.#request.kind === "submit" });
-      this.#returnQueued();
+      this.box.unqueue();
       return;
     }
     if (this.#line.ended(ending)) return;
-    this.#adoptUserId(ending.message);
+    this.chat.messages = withQuestionId(this.chat.messages, ending.message);
     this.listener.finished(this);
     if (ending.isError || ending.isAbort || ending.finishReason === "interrupted")
-      this.#returnQueued();
+      this.box.unqueue();
     void this.#settle();
   }
 
   /** After a turn: learn versions and the kept error, then send what waited. */
   async #settle(): Promise<void> {
-    const { queued } = this.store.get();
+    const queued = this.box.takeQueued();
     if (queued !== "") {
-      this.store.set({ queued: "" });
       // The chat still counts as busy inside its own callback.
-      await this.#until(() => !this.isLive, STOP_GRACE_MS);
+      await until(this.chat, () => !this.isLive, STOP_GRACE_MS);
       return this.#push(queued, null);
     }
     const view = await api.thread(this.id).catch(() => null);
     if (view === null || this.isLive) return;
     this.chat.messages = mergeStored(this.chat.messages, view.messages);
     this.store.set({ title: view.thread.title });
-  }
-
-  #returnQueued(): void {
-    if (this.store.get().queued !== "") this.unqueue();
-  }
-
-  /** The server may have given the question an id of its own; edits have to name that one. */
-  #adoptUserId(answer: ChatMessage): void {
-    const id = answer.metadata?.userMessageId;
-    const at = this.chat.messages.findIndex((message) => message.id === answer.id) - 1;
-    const question = this.chat.messages[at];
-    if (id === undefined || question?.role !== "user" || question.id === id) return;
-    this.chat.messages = this.chat.messages.with(at, { ...question, id });
-  }
-
-  /** Wait for a condition of the chat, at most `limitMs`. */
-  #until(condition: () => boolean, limitMs: number): Promise<void> {
-    if (condition()) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        release();
-        resolve();
-      };
-      const timer = setTimeout(done, limitMs);
-      const release = this.chat["~registerStatusCallback"](() => condition() && done());
-    });
   }
 }

@@ -112,3 +112,12 @@ export const textOf = (message: ChatMessage) =>
     .filter((part) => part.type === "text")
     .map((part) => part.text)
     .join("\n\n");
+
+/** The server may have given the question an id of its own; edits have to name that one. */
+export function withQuestionId(messages: ChatMessage[], answer: ChatMessage): ChatMessage[] {
+  const id = answer.metadata?.userMessageId;
+  const at = messages.findIndex((message) => message.id === answer.id) - 1;
+  const question = messages[at];
+  if (id === undefined || question?.role !== "user" || question.id === id) return messages;
+  return messages.with(at, { ...question, id });
+}

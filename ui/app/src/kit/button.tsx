@@ -1,7 +1,6 @@
 /** The two buttons of the page: one with words, one with a picture and a hint. */
 import type { LucideIcon } from "lucide-react";
 import type { ComponentProps } from "react";
-import { Hint } from "./hint";
 
 const looks = {
   plain: "border border-line bg-raised text-ink hover:bg-surface-2",
@@ -38,15 +37,14 @@ export function IconButton({
 }: IconButtonProps) {
   const size = small ? "size-7" : "size-8";
   return (
-    <Hint label={label}>
-      <button
-        type="button"
-        aria-label={label}
-        className={`inline-grid ${size} shrink-0 place-items-center rounded-lg text-ink-3 transition-colors duration-100 hover:bg-surface-3 hover:text-ink aria-expanded:bg-surface-3 aria-expanded:text-ink disabled:opacity-40 disabled:hover:bg-transparent touch:size-11 ${className}`}
-        {...rest}
-      >
-        <Icon aria-hidden="true" className={small ? "size-3.75" : "size-4.25"} strokeWidth={1.75} />
-      </button>
-    </Hint>
+    <button
+      type="button"
+      aria-label={label}
+      data-hint={label}
+      className={`inline-grid ${size} shrink-0 place-items-center rounded-lg text-ink-3 transition-colors duration-100 hover:bg-surface-3 hover:text-ink aria-expanded:bg-surface-3 aria-expanded:text-ink disabled:opacity-40 disabled:hover:bg-transparent touch:size-11 ${className}`}
+      {...rest}
+    >
+      <Icon aria-hidden="true" className={small ? "size-3.75" : "size-4.25"} strokeWidth={1.75} />
+    </button>
   );
 }

@@ -6,7 +6,6 @@ import { X } from "lucide-react";
 import { type ReactNode, useEffect, useId, useState } from "react";
 import { strings } from "../strings";
 import { IconButton } from "./button";
-import { PortalContext } from "./portal";
 
 interface DialogProps {
   open: boolean;
@@ -39,19 +38,17 @@ export function Dialog({ open, onClose, title, children }: DialogProps) {
       onClick={(event) => event.target === element && onClose()}
       className="m-auto max-h-[85dvh] w-[min(30rem,calc(100vw-2rem))] rounded-2xl border border-line bg-raised p-0 text-ink shadow-pop outline-none open:animate-rise"
     >
-      <PortalContext value={element}>
-        {open && (
-          <div className="p-5">
-            <header className="mb-3 flex items-center justify-between gap-4">
-              <h2 id={heading} className="font-semibold text-base tracking-tight">
-                {title}
-              </h2>
-              <IconButton label={strings.close} icon={X} onClick={onClose} />
-            </header>
-            {children}
-          </div>
-        )}
-      </PortalContext>
+      {open && (
+        <div className="p-5">
+          <header className="mb-3 flex items-center justify-between gap-4">
+            <h2 id={heading} className="font-semibold text-base tracking-tight">
+              {title}
+            </h2>
+            <IconButton label={strings.close} icon={X} onClick={onClose} />
+          </header>
+          {children}
+        </div>
+      )}
     </dialog>
   );
 }

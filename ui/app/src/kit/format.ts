@@ -1,7 +1,11 @@
 /** Numbers, times and sizes as people read them, in the language of the page. */
 import { strings } from "../strings";
 
-const language = () => document.documentElement.lang || "en";
+/** The person's own variant of the page's language: 24 hours and day before month, if so. */
+const language = () => {
+  const page = document.documentElement.lang || "en";
+  return navigator.languages.find((own) => own.startsWith(page)) ?? page;
+};
 
 export const number = (value: number) =>
   new Intl.NumberFormat(language(), { maximumFractionDigits: 6 }).format(value);

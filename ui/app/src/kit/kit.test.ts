@@ -3,6 +3,7 @@ import { whenDone, whileRunning } from "../tool-words";
 import { drafts } from "./drafts";
 import { dayGroup } from "./format";
 import { prettyJson } from "./json";
+import { moveTo } from "./menu";
 import { adviceFor, fromResponse, toFailure } from "./problems";
 import { isNumeric, readTable, sortRows, toCsv } from "./table";
 import { adoptFragment, getToken, refreshToken, setTokenProvider } from "./token";
@@ -115,6 +116,9 @@ describe("words", () => {
     ["Search dashboards", "Searching dashboards", "Searched dashboards"],
     ["Run query", "Running query", "Ran query"],
     ["Searching dashboards…", "Searching dashboards", "Searched dashboards"],
+    ["Calculate", "Calculating", "Calculated"],
+    ["Look up the time", "Looking up the time", "Looked up the time"],
+    ["Look up your account", "Looking up your account", "Looked up your account"],
     ["Calculator", "Using Calculator", "Used Calculator"],
     ["Get weather", "Getting weather", "Got weather"],
     ["Create chart", "Creating chart", "Created chart"],
@@ -144,4 +148,16 @@ test("conversations are grouped by calendar day, not by hours", () => {
 test("short JSON stays on a line, long JSON does not", () => {
   expect(prettyJson({ expression: "1 + 1" })).toBe('{ "expression": "1 + 1" }');
   expect(prettyJson({ rows: Array.from({ length: 30 }, (_, at) => at) })).toContain("\n");
+});
+
+test("the keys of a menu move around it, and letters find names", () => {
+  const names = ["Rename", "Delete", "Remove tag"];
+  expect(moveTo("ArrowDown", -1, names)).toBe(0);
+  expect(moveTo("ArrowDown", 2, names)).toBe(0);
+  expect(moveTo("ArrowUp", 0, names)).toBe(2);
+  expect(moveTo("End", 0, names)).toBe(2);
+  expect(moveTo("r", 0, names)).toBe(2);
+  expect(moveTo("r", 2, names)).toBe(0);
+  expect(moveTo("x", 0, names)).toBeNull();
+  expect(moveTo("Enter", 0, names)).toBeNull();
 });

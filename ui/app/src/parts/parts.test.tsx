@@ -1,7 +1,5 @@
 import { render, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
-import { Tooltip } from "radix-ui";
-import type { ReactNode } from "react";
 import { expect, test, vi } from "vitest";
 import type { ToolView } from "../chat/answer";
 import { FailureCard } from "./failure-card";
@@ -10,8 +8,6 @@ import { headingLevels, withoutHalfTable } from "./markdown-text";
 import { Reasoning } from "./reasoning";
 import { ToolRow } from "./tool-row";
 import { hasWidget, Widget } from "./widget";
-
-const show = (node: ReactNode) => render(<Tooltip.Provider>{node}</Tooltip.Provider>);
 
 const tool = (change: Partial<ToolView> = {}): ToolView => ({
   id: "c1",
@@ -26,7 +22,7 @@ const tool = (change: Partial<ToolView> = {}): ToolView => ({
 });
 
 test("a tool is told in words, and its details only on demand", async () => {
-  show(<ToolRow tool={tool()} progress={undefined} />);
+  render(<ToolRow tool={tool()} progress={undefined} />);
   const row = screen.getByRole("button", { name: /Ran query/ });
   expect(screen.queryByText("What it was given")).toBeNull();
   await userEvent.click(row);
@@ -36,7 +32,7 @@ test("a tool is told in words, and its details only on demand", async () => {
 });
 
 test("a failed tool says so in plain words without a click", () => {
-  show(
+  render(
     <ToolRow tool={tool({ state: "failed", text: "Division by zero." })} progress={undefined} />,
   );
   expect(screen.getByText("Division by zero.")).toBeTruthy();
@@ -44,7 +40,9 @@ test("a failed tool says so in plain words without a click", () => {
 });
 
 test("a running tool shows how far it is", () => {
-  show(<ToolRow tool={tool({ state: "running" })} progress={{ done: 34, total: 68, text: "" }} />);
+  render(
+    <ToolRow tool={tool({ state: "running" })} progress={{ done: 34, total: 68, text: "" }} />,
+  );
   expect(screen.getByText(/34 of 68/)).toBeTruthy();
 });
 
@@ -58,7 +56,7 @@ test("a table sorts by its header and counts what it has", async () => {
     ],
     total: 2310,
   };
-  show(<Widget widget={widget} />);
+  render(<Widget widget={widget} />);
   expect(screen.getByText("First 2 of 2,310 rows")).toBeTruthy();
   const cells = () =>
     screen
@@ -76,12 +74,12 @@ test("a table sorts by its header and counts what it has", async () => {
 test("plain data stays in the details, a picture from elsewhere is never fetched", () => {
   expect(hasWidget({ kind: "json", data: {} })).toBe(false);
   expect(hasWidget({ kind: "group", items: [{ kind: "links", links: [] }] })).toBe(true);
-  show(<Widget widget={{ kind: "image", url: "https://tracker.example/p.png", alt: "x" }} />);
+  render(<Widget widget={{ kind: "image", url: "https://tracker.example/p.png", alt: "x" }} />);
   expect(screen.queryByRole("img")).toBeNull();
 });
 
 test("thinking is folded away and says how long it took", async () => {
-  show(<Reasoning text="A product." live={false} elapsedMs={6200} />);
+  render(<Reasoning text="A product." live={false} elapsedMs={6200} />);
   const line = screen.getByRole("button", { name: "Thought for 6 s" });
   expect(screen.queryByText("A product.")).toBeNull();
   await userEvent.click(line);
@@ -96,7 +94,7 @@ test("a failure says what happened, what to do, and what to quote", async () => 
     retryable: true,
     reference: "req_1",
   };
-  show(<FailureCard failure={failure} onRetry={retry} />);
+  render(<FailureCard failure={failure} onRetry={retry} />);
   expect(screen.getByText(/Too much to do/)).toBeTruthy();
   expect(screen.getByText(/Wait a moment/)).toBeTruthy();
   expect(screen.getByText("req_1")).toBeTruthy();
@@ -105,7 +103,7 @@ test("a failure says what happened, what to do, and what to quote", async () => 
 });
 
 test("links outside are marked and carry no opener; scripts are not links at all", () => {
-  show(<Markdown live={false} text={"[a](https://example.org/x) [b](javascript:alert(1))"} />);
+  render(<Markdown live={false} text={"[a](https://example.org/x) [b](javascript:alert(1))"} />);
   const link = screen.getByRole("link");
   expect(link.getAttribute("rel")).toBe("noopener noreferrer nofollow");
   expect(link.textContent).toBe("a");
@@ -114,7 +112,7 @@ test("links outside are marked and carry no opener; scripts are not links at all
 });
 
 test("raw HTML in an answer stays harmless", () => {
-  const { container } = show(
+  const { container } = render(
     <Markdown live={false} text={'<img src=x onerror="alert(1)"><script>alert(1)</script>ok'} />,
   );
   expect(container.querySelector("script")).toBeNull();
@@ -122,12 +120,12 @@ test("raw HTML in an answer stays harmless", () => {
 });
 
 test("half-written marks are closed while they stream", () => {
-  const { container } = show(<Markdown live text={"This is **bol"} />);
+  const { container } = render(<Markdown live text={"This is **bol"} />);
   expect(container.textContent).toBe("This is bol");
 });
 
 test("the outline of an answer begins at the third level without holes", () => {
-  show(<Markdown live={false} text={"## One\n\n#### Two"} />);
+  render(<Markdown live={false} text={"## One\n\n#### Two"} />);
   expect(screen.getByRole("heading", { level: 3 }).textContent).toBe("One");
   expect(screen.getByRole("heading", { level: 4 }).textContent).toBe("Two");
   expect(headingLevels("```sh\n# no heading\n```\n\n### yes")).toBe("3");

@@ -9,7 +9,7 @@ import {
 } from "lucide-react";
 import { useId, useState } from "react";
 import type { ToolView } from "../chat/answer";
-import type { Progress } from "../chat/conversation";
+import type { Progress } from "../chat/conversation-state";
 import { duration } from "../kit/format";
 import { prettyJson } from "../kit/json";
 import { readTable } from "../kit/table";

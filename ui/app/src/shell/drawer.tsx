@@ -1,7 +1,6 @@
 /** The list on a narrow screen: a dialog that comes from the side. */
 import { type ReactNode, useState } from "react";
 import { useModal } from "../kit/dialog";
-import { PortalContext } from "../kit/portal";
 import { strings } from "../strings";
 
 interface DrawerProps {
@@ -23,7 +22,7 @@ export function Drawer({ open, onClose, children }: DrawerProps) {
       onClick={(event) => event.target === element && onClose()}
       className="m-0 h-dvh max-h-none w-[min(19rem,86vw)] max-w-none border-line border-e bg-surface-2 text-ink shadow-pop outline-none open:animate-slide"
     >
-      <PortalContext value={element}>{open && children}</PortalContext>
+      {open && children}
     </dialog>
   );
 }

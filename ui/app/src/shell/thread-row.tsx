@@ -52,7 +52,6 @@ export function ThreadRow({ thread, current, onOpen }: ThreadRowProps) {
   const [renaming, setRenaming] = useState(false);
   const title = thread.title || strings.list.untitled;
   const link = useRef<HTMLAnchorElement>(null);
-  const moved = useRef(false);
 
   if (renaming) {
     const finish = (next: string | null) => {
@@ -67,7 +66,9 @@ export function ThreadRow({ thread, current, onOpen }: ThreadRowProps) {
     );
   }
   const remove = () => {
-    moved.current = true;
+    const row = link.current?.closest("li");
+    const near = row?.nextElementSibling ?? row?.previousElementSibling;
+    near?.querySelector("a")?.focus(); // the button that had it is about to go
     if (current) go(null);
     threads.remove(thread);
   };
@@ -99,21 +100,10 @@ export function ThreadRow({ thread, current, onOpen }: ThreadRowProps) {
         className={`absolute end-0.5 focus-within:opacity-100 group-hover/row:opacity-100 has-aria-expanded:opacity-100 touch:opacity-100 ${current ? "" : "opacity-0"}`}
       >
         <Menu
-          keepFocus={() => {
-            const keep = moved.current;
-            moved.current = false;
-            return keep;
-          }}
+          label={strings.list.menu(title)}
           trigger={<IconButton small icon={Ellipsis} label={strings.list.menu(title)} />}
         >
-          <MenuItem
-            icon={Pencil}
-            label={strings.list.rename}
-            onSelect={() => {
-              moved.current = true;
-              setRenaming(true);
-            }}
-          />
+          <MenuItem icon={Pencil} label={strings.list.rename} onSelect={() => setRenaming(true)} />
           <MenuItem danger icon={Trash2} label={strings.list.remove} onSelect={remove} />
         </Menu>
       </div>

@@ -73,7 +73,7 @@ export function TopBar({ title, wide, listShown, onShowList, onHelp }: TopBarPro
           <span className="truncate">{modelName(value.model)}</span>
         </button>
       )}
-      <Menu trigger={<IconButton icon={Settings2} label={words.settings} />}>
+      <Menu label={words.settings} trigger={<IconButton icon={Settings2} label={words.settings} />}>
         <MenuChoice label={words.theme} value={choice} options={looks} onChange={setTheme} />
         <MenuLine />
         <MenuItem icon={Keyboard} label={words.shortcuts} onSelect={onHelp} />

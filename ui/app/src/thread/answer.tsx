@@ -2,7 +2,8 @@
 import { Check, Hand, Info, RotateCcw } from "lucide-react";
 import { memo, useId, useMemo, useState } from "react";
 import { type AnswerView, type Item, isVisiblyWorking, readAnswer } from "../chat/answer";
-import type { Conversation, Progress } from "../chat/conversation";
+import type { Conversation } from "../chat/conversation";
+import type { Progress } from "../chat/conversation-state";
 import type { ChatMessage } from "../chat/types";
 import { IconButton } from "../kit/button";
 import { CopyButton } from "../kit/copy-button";

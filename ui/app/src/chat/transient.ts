@@ -1,0 +1,41 @@
+/** What a stream says in passing: a status in words, how far a tool is. It is not kept. */
+import type { Chat } from "@ai-sdk/react";
+import type { Store } from "../kit/store";
+import type { ConversationState } from "./conversation-state";
+import type { ChatMessage, DataTypes } from "./types";
+
+export function hearData(
+  store: Store<ConversationState>,
+  chat: Chat<ChatMessage>,
+  part: { type: string; data: unknown },
+): void {
+  if (part.type === "data-status") {
+    const last = chat.lastMessage;
+    const statusAt = last?.role === "assistant" ? last.parts.length : 0;
+    store.set({ status: (part.data as DataTypes["status"]).text, statusAt });
+  }
+  if (part.type === "data-progress") {
+    const { call_id, callId, done, total, text } = part.data as DataTypes["progress"];
+    const progress = { done, total: total ?? 0, text: text ?? "" };
+    const id = call_id ?? callId ?? "";
+    store.set((state) => ({ progress: { ...state.progress, [id]: progress } }));
+  }
+}
+
+/** Wait for a condition of the chat, at most `limitMs`. */
+export function until(
+  chat: Chat<ChatMessage>,
+  condition: () => boolean,
+  limitMs: number,
+): Promise<void> {
+  if (condition()) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      release();
+      resolve();
+    };
+    const timer = setTimeout(done, limitMs);
+    const release = chat["~registerStatusCallback"](() => condition() && done());
+  });
+}

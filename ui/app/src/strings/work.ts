@@ -1,0 +1,70 @@
+/** The words for what was done: thinking, tools, tables, decisions, sources, figures. */
+import { figures, plural } from "./figures";
+
+export const workStrings = {
+  work: {
+    thinking: "Thinking",
+    thought: (seconds: number) =>
+      seconds < 1
+        ? "Thought for a moment"
+        : `Thought for ${plural(Math.round(seconds), "second", "seconds").replace(/ seconds?$/, " s")}`,
+    thoughtSome: "Thought about it",
+    steps: (count: number) => plural(count, "step", "steps"),
+    failedTool: "did not work",
+    unfinished: "not finished",
+    arguments: "What it was given",
+    result: "What came back",
+    empty: "Nothing",
+    denied: "You did not allow this",
+    took: (ms: number) =>
+      ms < 1000
+        ? `${figures.format(Math.max(1, Math.round(ms)))} ms`
+        : `${(ms / 1000).toFixed(1)} s`,
+    progress: (done: number, total: number) =>
+      total > 0 ? `${figures.format(done)} of ${figures.format(total)}` : figures.format(done),
+  },
+
+  table: {
+    rows: (count: number) => plural(count, "row", "rows"),
+    firstOf: (shown: number, total: number) =>
+      `First ${figures.format(shown)} of ${figures.format(total)} rows`,
+    copy: "Copy table",
+    download: "Download CSV",
+    sort: (column: string) => `Sort by ${column}`,
+    showAll: (count: number) => `Show all ${figures.format(count)} rows`,
+    empty: "No rows",
+    untitled: "Table",
+    none: "–",
+  },
+
+  approval: {
+    title: "Your decision",
+    as: (who: string) => `As ${who}`,
+    undoable: "Can be undone",
+    final: "Cannot be undone",
+    expires: (when: string) => `Expires ${when}`,
+    arguments: "Exactly what will be sent",
+    allow: "Allow once",
+    deny: "Do not allow",
+    waiting: "Waiting for your decision",
+  },
+
+  sources: { title: "Sources", page: (page: number) => `page ${page}` },
+
+  details: {
+    model: "Model",
+    when: "When",
+    first: "First word",
+    total: "Total",
+    input: "Tokens in",
+    cached: "From cache",
+    output: "Tokens out",
+    reasoning: "Thinking",
+    cost: "Cost",
+    ended: "Ended",
+    turn: "Turn",
+    counted: "Tokens are",
+    estimated: "estimated",
+    none: "No figures were recorded for this answer.",
+  },
+} as const;
