@@ -55,10 +55,9 @@ def parse_frames(text: str) -> list[Frame]:
 
 
 @dataclass(slots=True)
-class House:
-    """A running Parlour, and a client for it."""
+class Caller:
+    """A client of a running Parlour, wherever it runs."""
 
-    services: Services
     url: str
     http: aiohttp.ClientSession
 
@@ -100,6 +99,13 @@ class House:
         """POST some JSON."""
         async with self.http.post(self.url + path, json=body, headers=headers) as response:
             return response.status, await _json(response)
+
+
+@dataclass(slots=True)
+class House(Caller):
+    """A Parlour that runs in this process, and a client for it."""
+
+    services: Services
 
     async def ended(self, turn: str) -> None:
         """Wait until a turn of this process is over."""
@@ -157,7 +163,7 @@ async def house(settings: Settings, *, direct: bool = True, **headers: str) -> A
             timeout=timeout, connector=connector, headers=headers
         ) as http:
             try:
-                yield House(services, url, http)
+                yield House(url, http, services)
             finally:
                 await services.leave()
                 server.should_exit = True

@@ -64,7 +64,7 @@ class RedisServer:
             [self._program, *options, "--dir", self._directory.name],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
         deadline = time.monotonic() + START_S
         while not self._answers():
@@ -96,7 +96,7 @@ class RedisServer:
                 return False
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     if sys.platform == "linux":
         set_parent_death_signal = 1
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)

@@ -307,7 +307,15 @@ async def prepare_database(settings: Settings, url: str) -> None:
     """Our own database migrates itself; yours waits for `parlour migrate`, and we say so."""
     if settings.database_url is None:
         await migrate(url)
-    elif await pending(url):
+        return
+    try:
+        behind = await pending(url)
+    except StoreUnavailable:
+        raise ConfigurationError(
+            "The database at PARLOUR_DATABASE_URL does not answer. Check the address, and that "
+            "it takes connections from here; then start again."
+        ) from None
+    if behind:
         raise ConfigurationError(
             "The database at PARLOUR_DATABASE_URL has an older schema than this version needs. "
             "Run `parlour migrate` once, then start again."

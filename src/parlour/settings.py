@@ -12,7 +12,15 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,6 +29,11 @@ from pydantic_settings import (
 )
 
 from parlour.errors import ConfigurationError
+
+ADDRESSES = {
+    "database_url": ("postgresql://user:password@host:5432/name", "postgres://…"),
+    "redis_url": ("redis://host:6379/0", "rediss://…", "unix:///path/to/redis.sock"),
+}
 
 
 class _Section(BaseModel):
@@ -178,8 +191,12 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(
         None, description="redis://… when several processes serve; empty = memory, one process."
     )
-    log_level: str = Field("info", description="debug, info, warning or error.")
-    log_format: str = Field("text", description="text (for people) or json (for machines).")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="debug, info, warning or error."
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="text (for people) or json (for machines)."
+    )
     public_url: str = Field(
         "", description="Address under which people reach Parlour, when a proxy stands before it."
     )
@@ -198,6 +215,15 @@ class Settings(BaseSettings):
         default_factory=dict[str, McpServer],
         description="MCP servers by name; see the section below.",
     )
+
+    @field_validator("database_url", "redis_url")
+    @classmethod
+    def _check_address(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        like = ADDRESSES[str(info.field_name)]
+        schemes = tuple(f"{address.partition('://')[0]}://" for address in like)
+        if value is not None and not value.get_secret_value().startswith(schemes):
+            raise ValueError(f"it has to look like {' or '.join(like)}")  # a password stays unsaid
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -223,7 +249,8 @@ def read_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         raise ConfigurationError(_sentence(error)) from None
     except ValueError as error:  # a TOML file that is not TOML
-        raise ConfigurationError(f"parlour.toml cannot be read: {error}") from None
+        name = file or "parlour.toml"
+        raise ConfigurationError(f"{name} cannot be read as TOML: {error}.") from None
 
 
 def _sentence(error: ValidationError) -> str:
@@ -236,5 +263,7 @@ def _sentence(error: ValidationError) -> str:
         if item["type"] == "extra_forbidden":
             lines.append(f"{name} (`{'.'.join(path)}`) is not a setting of Parlour.")
         else:
-            lines.append(f"{name} (`{'.'.join(path)}`): {item['msg']}.")
+            lines.append(
+                f"{name} (`{'.'.join(path)}`): {item['msg'].removeprefix('Value error, ')}."
+            )
     return " ".join(lines)

@@ -16,6 +16,7 @@ import contract
 from parlour.errors import Problem
 from parlour.events import types as events
 from parlour.settings import Settings
+from parlour.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -56,6 +57,20 @@ def test_an_event_is_in_the_reference_and_in_the_schema(kind: type[msgspec.Struc
     tag = kind.__struct_config__.tag
     assert f"\n## `{tag}`\n" in committed("docs/reference/events.md")
     assert {"$ref": f"#/$defs/{kind.__name__}"} in contract.event_schema()["anyOf"]
+
+
+def test_every_metric_is_in_the_reference() -> None:
+    page = committed("docs/reference/metrics.md")
+    lines = Metrics().render().decode().splitlines()
+    names = {line.split()[2] for line in lines if line.startswith("# TYPE parlour_")}
+    created = {name for name in names if name.endswith("_created")}
+    assert {name for name in names - created if f"| `{name}` |" not in page} == set()
+
+
+def test_every_command_is_in_the_reference() -> None:
+    page = committed("docs/reference/cli.md")
+    words = ("serve", "worker", "migrate", "doctor", "chat", "token", "fetch-model")
+    assert [word for word in words if f"\n## `parlour {word}" not in page] == []
 
 
 def test_no_two_errors_share_a_code() -> None:

@@ -12,7 +12,7 @@ from typing import Any, assert_never
 import msgspec
 
 from parlour.events import types as ev
-from parlour.events.types import decode
+from parlour.events.types import TOKEN, decode
 
 DONE = b"data: [DONE]\n\n"
 FINISH_REASONS = {
@@ -23,6 +23,7 @@ FINISH_REASONS = {
 }
 _dump = msgspec.json.Encoder().encode
 _TEXT = b'data: {"type":"text-delta","id":%b,"delta":%b}\n\n'
+_TEXT_AT = len(TOKEN)
 _REASONING = b'data: {"type":"reasoning-delta","id":%b,"delta":%b}\n\n'
 
 
@@ -58,7 +59,14 @@ class AiSdkEncoder:
     def encode(self, payloads: list[bytes], first: int) -> bytes:
         """All frames of some events."""
         del first
-        return b"".join([self._event(decode(payload)) for payload in payloads])
+        frames: list[bytes] = []
+        for payload in payloads:
+            if self._open == "text" and payload.startswith(TOKEN):
+                # The text stays the JSON that it is.
+                frames.append(_TEXT % (self._part, payload[_TEXT_AT:-1]))
+            else:
+                frames.append(self._event(decode(payload)))
+        return b"".join(frames)
 
     def _event(self, event: ev.Event) -> bytes:  # noqa: C901  # one branch for each event
         match event:

@@ -20,32 +20,36 @@ class DirectProtocol(HttpToolsProtocol):
     """Give it to uvicorn as `http`."""
 
     def on_message_begin(self) -> None:
-        """A request begins: it may write to this connection."""
+        """A request begins: its response may be written to this connection."""
         super().on_message_begin()
         cast("dict[str, Any]", self.scope)["extensions"] = {EXTENSION: self}
 
+
+class DirectWriter:
+    """Continues one chunked response with plain calls."""
+
+    __slots__ = ("_cycle", "_flow", "_write")
+
+    def __init__(self, protocol: DirectProtocol) -> None:
+        self._cycle = protocol.cycle
+        self._flow = protocol.flow
+        self._write = protocol.transport.write
+
     @property
-    def writable(self) -> bool:
-        """Whether `write_chunk` may be called now; otherwise use ASGI.
+    def ready(self) -> bool:
+        """Whether `write` may be called now: the reader is there and not slow. Else use ASGI."""
+        return not self._flow.write_paused and not self._cycle.disconnected
 
-        Not when the reader is slow, has gone, or has asked for more on the same connection, and not
-        when the response is not chunked or is over.
-        """
-        cycle = self.cycle  # the newest request's: with one in the queue, it has not begun
-        return (
-            cycle.chunked_encoding is True
-            and not cycle.response_complete
-            and not self.flow.write_paused
-            and not self.transport.is_closing()
-        )
-
-    def write_chunk(self, body: bytes) -> None:
-        """Continue the response that is under way with `body`, which must not be empty."""
-        self.transport.write(b"%x\r\n%b\r\n" % (len(body), body))
+    def write(self, body: bytes) -> None:
+        """Send `body`, which must not be empty."""
+        self._write(b"%x\r\n%b\r\n" % (len(body), body))
 
 
-def direct(scope: Scope) -> DirectProtocol | None:
-    """What writes to the request's connection, if its server offers that and it can be done."""
-    if scope.get("http_version") != "1.1":
+def direct_writer(scope: Scope) -> DirectWriter | None:
+    """What continues the response that has just been started, if its server and client allow it."""
+    protocol: DirectProtocol | None = scope.get("extensions", {}).get(EXTENSION)
+    if protocol is None or scope["http_version"] != "1.1":
         return None
-    return scope.get("extensions", {}).get(EXTENSION)
+    # With a second request in the queue, the newest cycle is that one's.
+    ours = cast("object", protocol.cycle.scope) is scope and protocol.cycle.chunked_encoding
+    return DirectWriter(protocol) if ours else None

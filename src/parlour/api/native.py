@@ -8,6 +8,7 @@ import msgspec
 
 from parlour.domain import TurnId
 from parlour.errors import BadRequest
+from parlour.events.types import TOKEN
 
 EVENT_ID = re.compile(r"([A-Za-z0-9_-]{1,64}):([0-9]{1,9})")
 _TYPE_AT = len(b'{"type":"')  # every event's JSON begins with its type
@@ -28,6 +29,8 @@ class NativeEncoder:
     def encode(self, payloads: list[bytes], first: int) -> bytes:
         """One frame per event."""
         prefix = self._id
+        if len(payloads) == 1 and payloads[0].startswith(TOKEN):  # nearly always
+            return b"%b%d\nevent: token\ndata: %b\n\n" % (prefix, first, payloads[0])
         return b"".join(
             [
                 b"%b%d\nevent: %b\ndata: %b\n\n"

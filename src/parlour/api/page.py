@@ -15,7 +15,7 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 MISSING = (
     "<!doctype html><title>Parlour</title><p>The page has not been built. "
-    "Run <code>make ui</code> in a checkout, or install the wheel, which carries it.</p>"
+    "Run <code>make page</code> in a checkout, or install the wheel, which carries it.</p>"
 )
 
 

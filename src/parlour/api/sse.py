@@ -21,7 +21,7 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from parlour.api.direct import DirectProtocol, direct
+from parlour.api.direct import DirectWriter, direct_writer
 from parlour.chat.reading import Reading
 from parlour.events.log import UnknownPosition
 from parlour.telemetry.metrics import Metrics
@@ -102,6 +102,7 @@ class StreamWatch:
             await asyncio.sleep(1)
             now = time.monotonic()
             for stream in tuple(self._streams):
+                stream.note_movement(now)
                 if stream.sending_since and now - stream.sending_since > self._stall_s:
                     self._metrics.streams_dropped.inc()
                     stream.drop()
@@ -137,7 +138,8 @@ class EventStream(Response):
         self._beat_at = self.moved_at
         self._gone = False
         self._task: asyncio.Task[None] | None = None
-        self._direct: DirectProtocol | None = None
+        self._direct: DirectWriter | None = None
+        self.moved = False  # since the watch looked last
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the turn ends, the reader goes, or the server does."""
@@ -148,7 +150,7 @@ class EventStream(Response):
                 await send(
                     {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
                 )
-                self._direct = direct(scope)
+                self._direct = direct_writer(scope)
                 await self._pump(send)
         except _Cut:
             log.info("stream_cut")
@@ -161,6 +163,12 @@ class EventStream(Response):
     def wake(self) -> None:
         """Look again: at the clock, the turn, or the server's state."""
         self._reading.cursor.wake()
+
+    def note_movement(self, now: float) -> None:
+        """Something was sent since this was asked last; a clock for each token costs more."""
+        if self.moved:
+            self.moved = False
+            self.moved_at = self._beat_at = now
 
     def drop(self) -> None:
         """The reader takes nothing: let go of it. It can come back and continue."""
@@ -202,28 +210,33 @@ class EventStream(Response):
         This runs for every read from upstream, within it. The task only waits meanwhile: whatever
         is not the ordinary case is its work.
         """
-        cursor, line = self._reading.cursor, self._direct
-        if line is None or not cursor.waiting or self._gone or not line.writable:
+        cursor, direct = self._reading.cursor, self._direct
+        if direct is None or self._gone or not direct.ready:
             return False
         try:
             first = cursor.seq + 1
             body = self._encoder.encode(cursor.take(), first)
             if body:
-                line.write_chunk(body)
+                direct.write(body)
         except UnknownPosition:
             return False
         except Exception:  # of one reader's encoder; the turn and its other readers go on
             log.exception("stream_failed")
             self.drop()
             return True
-        self.moved_at = self._beat_at = time.monotonic()
-        return cursor.seq == len(cursor.log.payloads) and not cursor.log.closed
+        self.moved = True
+        turn = cursor.log
+        return cursor.seq == len(turn.payloads) and not turn.closed
 
     async def _idle(self, send: Send) -> None:
         cursor = self._reading.cursor
         cursor.on_more = self._write_through if self._direct else None
-        await cursor.wait()
+        try:
+            await cursor.wait()
+        finally:
+            cursor.on_more = None
         now = time.monotonic()
+        self.note_movement(now)
         if now - self.moved_at < QUIET_S:
             return
         if now - self._beat_at >= KEEP_ALIVE_S:

@@ -63,7 +63,7 @@ class Keeper:
         """Extend the leases of all turns here, and stop those that were asked to stop."""
         partials: dict[TurnId, bytes | None] = {}
         for turn, running in self._runner.running.items():
-            if not running.committed.is_set():
+            if not running.committed.done():
                 continue
             size = running.sink.log.size
             changed = size != running.saved_size

@@ -19,11 +19,13 @@ from parlour.events.types import (
     Reasoning,
     Restart,
     RoundEnd,
-    Token,
     ToolCall,
     ToolResult,
     UsageReport,
+    encode,
+    encode_token,
 )
+from parlour.models.pieces import Pieces
 
 
 class AnswerTooLong(Problem):
@@ -44,9 +46,10 @@ class TurnSink:
         self._bytes_max = bytes_max
         self._started = time.monotonic()
         self._held = True
+        self._first = False  # the first word waits for no tick
         self._round = 1
         self._parts: list[Part] = []
-        self._words: list[str] = []  # of the open part
+        self._words = Pieces()  # of the open part
         self._thinking_since: float | None = None  # the open part is reasoning, else text
 
     # --- the path of a token ---
@@ -55,10 +58,11 @@ class TurnSink:
         """A piece of the answer."""
         if self.first_token_ms is None:
             self.first_token_ms = self.elapsed_ms
+            self._first = True
         if self._thinking_since is not None:
             self._close_part()
-        self.log.append(Token(text=text))
-        self._words.append(text)
+        self.log.append_json(encode_token(text))
+        self._words.add(text)
 
     def reasoning(self, text: str) -> None:
         """A piece of thinking."""
@@ -66,7 +70,7 @@ class TurnSink:
             self._close_part()
             self._thinking_since = time.monotonic()
         self.log.append(Reasoning(text=text))
-        self._words.append(text)
+        self._words.add(text)
 
     def flush(self) -> None:
         """Let readers have what was said. Raises `AnswerTooLong` past the bound."""
@@ -76,7 +80,8 @@ class TurnSink:
                 "Ask for a shorter answer, or raise limits.log_bytes_max."
             )
         if not self._held:
-            self.log.flush()
+            self.log.flush(now=self._first)
+            self._first = False
 
     # --- everything else ---
 
@@ -148,12 +153,15 @@ class TurnSink:
             return tuple(self._parts)
         return (*self._parts, self._open_part())
 
-    def packed_events(self) -> bytes:
-        """The whole log as it is stored: zlib over the events' JSON, one a line."""
-        return zlib.compress(b"\n".join(self.log.payloads), 1)
+    def packed_events(self, final: Event) -> bytes:
+        """The whole log as it is stored: zlib over the events' JSON, one a line.
+
+        `final` is the terminal event, which is said only once it is stored.
+        """
+        return zlib.compress(b"\n".join([*self.log.payloads, encode(final)]), 1)
 
     def _open_part(self) -> Part:
-        words = "".join(self._words)
+        words = self._words.join()
         if self._thinking_since is None:
             return TextPart(words, self._round)
         elapsed = round((time.monotonic() - self._thinking_since) * 1000)

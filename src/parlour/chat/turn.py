@@ -72,7 +72,9 @@ class Running:
     sink: TurnSink
     task: asyncio.Task[None] | None = None
     stopping: bool = False
-    committed: asyncio.Event = field(default_factory=asyncio.Event)
+    committed: asyncio.Future[bool] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )  # False: the commit failed, so there is no turn
     saved_size: int = 0  # of the log, when its parts were last stored
 
 
@@ -142,10 +144,11 @@ class TurnRunner:
         try:
             await claim.commit()
         except BaseException:
+            running.committed.set_result(False)
             if running.task:
                 running.task.cancel()
             raise
-        running.committed.set()
+        running.committed.set_result(True)
         running.sink.release()
         return Started(running.turn, ask.thread, running.message, joined=False)
 
@@ -257,7 +260,7 @@ class TurnRunner:
     async def _answer(self, running: Running, history: tuple[Message, ...]) -> Answer:
         async def call_tool(request: ToolRequest, report: ProgressReport) -> ToolOutcome:
             # Nothing acts for a message that may yet fail to be stored.
-            await running.committed.wait()
+            await asyncio.shield(running.committed)
             outcome = await self._toolbox.call(running.principal, request, on_progress=report)
             server = self._toolbox.server_of(request.name)
             self._metrics.tool_called(server, ok=outcome.ok, elapsed_ms=outcome.elapsed_ms)
@@ -265,7 +268,7 @@ class TurnRunner:
 
         async def save(data: bytes) -> None:
             # Before the commit there is no turn to keep it with, and a quick round gets here first.
-            await running.committed.wait()
+            await asyncio.shield(running.committed)
             if not await self._store.save_checkpoint(running.turn, running.fence, data):
                 raise TurnLost("Another process has taken over this answer.")
 
@@ -284,8 +287,8 @@ class TurnRunner:
     async def _end(self, running: Running, answer: Answer | None, problem: Problem | None) -> None:
         """Store the turn, then say its one terminal event."""
         try:
-            committed = await self._wait_committed(running)
-            if committed:
+            # A model can be done, or a stop arrive, before the claim is committed.
+            if await running.committed:
                 await self._store_and_say(running, answer, problem)
         finally:
             running.sink.log.close()
@@ -293,21 +296,12 @@ class TurnRunner:
             self._room.leave()
             self._metrics.turns_running.dec()
 
-    async def _wait_committed(self, running: Running) -> bool:
-        # A model can be done (or a stop arrive) before the claim is; a failed commit never comes.
-        try:
-            await asyncio.wait_for(running.committed.wait(), 10)
-        except TimeoutError:
-            return False
-        return True
-
     async def _store_and_say(
         self, running: Running, answer: Answer | None, problem: Problem | None
     ) -> None:
         sink = running.sink
         sink.end()
         final = _finalize(sink, answer, problem)
-        sink.event(final)
         parts = sink.parts()
         if final.error:
             parts = (*parts, _error_part(final.error))
@@ -317,9 +311,8 @@ class TurnRunner:
             kept, problem = False, outage
         if not kept:
             # The turn is not ours any more, or could not be stored: never say it is done.
-            sink.log.payloads.pop()
             final = _finalize(sink, None, problem or TurnLost("Another process ended this answer."))
-            sink.event(final)
+        sink.event(final)  # only now: readers and other processes take what is on the log
         sink.log.flush(now=True)
         ended: dict[str, Any] = {
             "status": final.status,
@@ -341,7 +334,7 @@ class TurnRunner:
                 finish_reason=final.finish_reason,
                 parts=parts,
                 usage=running.sink.usage,
-                events=running.sink.packed_events(),
+                events=running.sink.packed_events(final),
                 first_token_ms=final.first_token_ms,
                 elapsed_ms=final.elapsed_ms,
                 error=_error_part(final.error) if final.error else None,

@@ -77,7 +77,7 @@ def _access(settings: Settings) -> Finding:
 def _page() -> Finding:
     if (STATIC / "index.html").is_file():
         return Finding("page", "built")
-    return Finding("page", "not built: run `make ui`, or install the wheel", wrong=True)
+    return Finding("page", "not built: run `make page`, or install the wheel", wrong=True)
 
 
 async def _database(services: Services) -> Finding:

@@ -17,13 +17,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from time import monotonic
 from typing import Protocol
 
 from parlour.events.types import Event, encode
 
-BUSY_SHARE = 0.6  # of one core; above it, joining writes saves more than it delays
-CALM_SHARE = 0.4  # below it, at once again; apart from BUSY_SHARE, because joining lowers the load
-TICK_S = 0.020  # the shared flush when busy: below what an eye notices
+BUSY_SHARE = 0.35  # of one core; above it, joining writes saves more than it delays
+CALM_SHARE = 0.2  # below it, at once again; apart from BUSY_SHARE, because joining lowers the load
+TICK_S = 0.040  # the shared flush when busy: a little more than a fast model's pace, so it joins
+FULL_SHARE = 0.7  # when the core is nearly full: half as long again, which is still fluent reading
+FULL_TICKS = 1.5
 SAMPLE_S = 0.25  # how often the load of the loop is measured
 READ_BYTES_MAX = 256 * 1024  # what one read hands out, so a late reader cannot take it all at once
 
@@ -50,20 +53,22 @@ class Pace:
         self._busy_share = busy_share
         self._calm_share = calm_share
         self._busy = False
+        self._full = False
         self._dirty: list[TurnLog] = []
         self._sampled_at = 0.0
         self._cpu_at = 0.0
 
     def flush(self, log: TurnLog, *, now: bool = False) -> None:
         """Tell the readers of `log` that there is more, now or on the next tick."""
-        at = time.monotonic()
+        at = monotonic()
         if at - self._sampled_at > SAMPLE_S:
             self._sample(at)
         if now or not self._busy:
             log.wake()
             return
         if not self._dirty:
-            asyncio.get_running_loop().call_later(self._tick_s, self._tick)
+            tick_s = self._tick_s * (FULL_TICKS if self._full else 1)
+            asyncio.get_running_loop().call_later(tick_s, self._tick)
         self._dirty.append(log)
 
     def _tick(self) -> None:
@@ -77,6 +82,7 @@ class Pace:
         cpu = time.thread_time()
         share = (cpu - self._cpu_at) / (at - self._sampled_at)
         self._busy = share > (self._calm_share if self._busy else self._busy_share)
+        self._full = share > FULL_SHARE
         self._sampled_at, self._cpu_at = at, cpu
 
 
@@ -126,7 +132,10 @@ class TurnLog:
 
     def append(self, event: Event) -> int:
         """Add one event and return its sequence number. Readers see it after `flush`."""
-        payload = encode(event)
+        return self.append_json(encode(event))
+
+    def append_json(self, payload: bytes) -> int:
+        """Add one event that is JSON already, as `append` does."""
         self.payloads.append(payload)
         self.size += len(payload)
         return len(self.payloads)
@@ -149,7 +158,7 @@ class TurnLog:
         if self.closed:
             return
         self.closed = True
-        self.closed_at = time.monotonic()
+        self.closed_at = monotonic()
         self.wake()
         if self._on_close is not None:
             self._on_close(self)

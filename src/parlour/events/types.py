@@ -182,6 +182,13 @@ _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 encode = _encoder.encode
 
+TOKEN = b'{"type":"token","text":'  # how every token's JSON begins; the text and a brace follow
+
+
+def encode_token(text: str) -> bytes:
+    """As `encode(Token(text=text))`, for the path of a token: no object is made for it."""
+    return b"%b%b}" % (TOKEN, _encoder.encode(text))
+
 
 def decode(payload: bytes) -> Event:
     """One event from its JSON. Raises `msgspec.ValidationError` for anything else."""

@@ -19,6 +19,7 @@ from parlour.domain import ToolSpec, Usage
 from parlour.models.bounds import WireLimits
 from parlour.models.failures import NoFinish
 from parlour.models.finish import finish_reason
+from parlour.models.pieces import Pieces
 from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
 from parlour.models.refusals import told, unreadable
 from parlour.models.sse import EventSplitter
@@ -161,13 +162,24 @@ class OpenAIModel:
 class OpenAIReader:
     """Reads one reply: give `feed` the bytes, then ask for the `reply`."""
 
-    __slots__ = ("_calls", "_events", "_finish", "_model", "_sink", "_text", "_thought", "_usage")
+    __slots__ = (
+        "_calls",
+        "_events",
+        "_finish",
+        "_model",
+        "_said",
+        "_sink",
+        "_text",
+        "_thought",
+        "_usage",
+    )
 
     def __init__(self, sink: ModelSink, *, line_bytes_max: int = 1_000_000) -> None:
         self._sink = sink
         self._events = EventSplitter(bytes_max=line_bytes_max)
-        self._text: list[str] = []
-        self._thought: list[str] = []
+        self._text = Pieces()
+        self._thought = Pieces()
+        self._said = False  # something, in this read
         self._calls = ToolCallPieces()
         self._finish = ""
         self._usage: _Usage | None = None
@@ -175,8 +187,7 @@ class OpenAIReader:
 
     def feed(self, data: bytes) -> int:
         """Read some bytes. Returns OPEN, FINISHED or DONE; raises a `ModelFailure`."""
-        done = False
-        said = len(self._text) + len(self._thought)
+        done = self._said = False
         try:
             for payload in self._events.feed(data):
                 if payload == b"[DONE]":
@@ -185,7 +196,7 @@ class OpenAIReader:
                     self._read(payload)
         finally:
             # Also when this read breaks the reply: what was said before the break was said.
-            if len(self._text) + len(self._thought) != said:
+            if self._said:
                 self._sink.flush()
         if not self._finish:
             if done:
@@ -197,9 +208,9 @@ class OpenAIReader:
         """The whole reply. Raises when nothing proves that it is whole."""
         self._events.finish(self._read_last, whole=bool(self._finish))
         reply = ModelReply(
-            text="".join(self._text),
+            text=self._text.join(),
             finish_reason=finish_reason(self._finish, calls=len(self._calls)),
-            reasoning="".join(self._thought),
+            reasoning=self._thought.join(),
             tool_calls=self._calls.requests(),
             usage=_usage(self._usage) if self._usage else Usage(),
             served_by=self._model,
@@ -210,7 +221,10 @@ class OpenAIReader:
 
     def _read(self, payload: bytes) -> None:
         """One chunk. This runs for every token."""
-        chunk = _chunk(payload)
+        try:
+            chunk = _decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise unreadable(error) from None
         if chunk.usage is not None:
             self._usage = chunk.usage
         if not chunk.choices or chunk.error is not None:
@@ -273,19 +287,14 @@ class OpenAIReader:
             self._read(payload)
 
     def _say(self, text: str) -> None:
-        self._text.append(text)
+        self._said = True
+        self._text.add(text)
         self._sink.text(text)
 
     def _think(self, text: str) -> None:
-        self._thought.append(text)
+        self._said = True
+        self._thought.add(text)
         self._sink.reasoning(text)
-
-
-def _chunk(payload: bytes) -> _Chunk:
-    try:
-        return _decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise unreadable(error) from None
 
 
 def _usage(said: _Usage) -> Usage:

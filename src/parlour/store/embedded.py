@@ -103,7 +103,14 @@ async def start_embedded(data_dir: Path) -> EmbeddedPostgres:
     The first start makes the cluster. Watches Postgres and starts it again when it dies. Raises
     `ConfigurationError` when the extra is missing or the directory cannot be used.
     """
-    cluster, lease = await asyncio.to_thread(_enter, data_dir)
+    entering = asyncio.ensure_future(asyncio.to_thread(_enter, data_dir))
+    try:
+        cluster, lease = await asyncio.shield(entering)
+    except asyncio.CancelledError:
+        # A thread cannot be interrupted; what it starts must not outlive us.
+        cluster, lease = await entering
+        await asyncio.to_thread(cluster.leave, lease)
+        raise
     return EmbeddedPostgres(cluster, lease)
 
 

@@ -67,6 +67,11 @@ class Metrics:
             buckets=(0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30),
             registry=registry,
         )
+        self._edge(registry)
+        self._resources(registry)
+
+    def _edge(self, registry: CollectorRegistry) -> None:
+        """What comes and goes over HTTP."""
         self.streams_open = Gauge(
             "parlour_streams_open", "Event streams that are being read.", registry=registry
         )
@@ -81,7 +86,6 @@ class Metrics:
             ["method", "route", "status"],
             registry=registry,
         )
-        self._resources(registry)
 
     def _resources(self, registry: CollectorRegistry) -> None:
         """What the process runs on."""
@@ -102,13 +106,13 @@ class Metrics:
             ["count"],
             registry=registry,
         )
-        build = Gauge(
+        self.build = Gauge(
             "parlour_build_info",
             "Always 1; the labels say what runs.",
             ["version", "python"],
             registry=registry,
         )
-        build.labels(__version__, platform.python_version()).set(1)
+        self.build.labels(__version__, platform.python_version()).set(1)
 
     def turn_ended(
         self,

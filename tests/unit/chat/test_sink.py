@@ -10,6 +10,7 @@ from parlour.chat.sink import AnswerTooLong, TurnSink, unpack_events
 from parlour.domain import ReasoningPart, TextPart, ToolPart, Usage
 from parlour.events.log import Cursor, Pace, TurnLog
 from parlour.events.types import (
+    Finalize,
     Reasoning,
     Restart,
     RoundEnd,
@@ -18,6 +19,7 @@ from parlour.events.types import (
     ToolResult,
     UsageReport,
     decode,
+    encode,
 )
 
 
@@ -65,8 +67,10 @@ def test_stored_events_are_the_published_ones():
     it = sink()
     it.text("a\nb")
     it.reasoning("c")
-    assert unpack_events(it.packed_events()) == it.log.payloads
-    assert [decode(p) for p in it.log.payloads] == [Token(text="a\nb"), Reasoning(text="c")]
+    end = Finalize(status="done")
+    stored = [decode(payload) for payload in unpack_events(it.packed_events(end))]
+    assert stored == [Token(text="a\nb"), Reasoning(text="c"), end]
+    assert it.log.payloads == [encode(event) for event in stored[:-1]]
 
 
 def test_a_tool_that_never_answered_is_failed_for_readers_and_store():

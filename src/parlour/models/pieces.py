@@ -1,0 +1,39 @@
+"""A long text that comes in small pieces, kept small: thousands of streams are open at once.
+
+A short piece costs sixteen times its length as a string of its own.
+"""
+
+from __future__ import annotations
+
+FOLD = 64  # pieces that become one
+
+
+class Pieces:
+    """Add pieces; `join` gives the text so far."""
+
+    __slots__ = ("_folded", "_recent")
+
+    def __init__(self) -> None:
+        self._recent: list[str] = []
+        self._folded: list[str] = []
+
+    def add(self, piece: str) -> None:
+        """One more piece at the end. This runs for every token."""
+        recent = self._recent
+        recent.append(piece)
+        if len(recent) >= FOLD:
+            self._folded.append("".join(recent))
+            recent.clear()
+
+    def join(self) -> str:
+        """All of it."""
+        return "".join(self._folded) + "".join(self._recent)
+
+    def clear(self) -> None:
+        """Forget it."""
+        self._recent.clear()
+        self._folded.clear()
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._recent or self._folded)

@@ -1,0 +1,166 @@
+"""The command line beside `serve`: what it says, and what it says when a setting is wrong."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from parlour.cli import main
+from tests.live.process import environment, run, served
+from tests.postgres import fresh_database
+
+PASSWORD = "hunter2"
+SECRET = "a secret of at least thirty-two characters"
+
+
+@pytest.fixture
+async def empty_database(postgres: str) -> AsyncIterator[str]:
+    async with fresh_database(postgres, migrated=False) as url:
+        yield url
+
+
+async def test_your_database_is_migrated_when_you_say_so(tmp_path: Path, empty_database: str):
+    settings = {"PARLOUR_DATABASE_URL": empty_database}
+    code, _, said = await run("serve", folder=tmp_path, **settings)
+    assert code == 1
+    assert "parlour migrate" in one_sentence(said)
+    assert await run("migrate", folder=tmp_path, **settings) == (
+        0,
+        "The database has been brought up to date.\n",
+        "",
+    )
+    code, again, _ = await run("migrate", folder=tmp_path, **settings)
+    assert (code, again) == (0, "The database is up to date.\n")
+    async with served(tmp_path, **settings) as it:
+        assert (await it.get("/health/ready"))[0] == 200
+
+
+async def test_a_token_of_the_command_opens_the_door(tmp_path: Path, database_url: str):
+    settings = {"PARLOUR_SECRET": SECRET, "PARLOUR_DATABASE_URL": database_url}
+    code, token, _ = await run("token", "ann", "--workspace", "acme", folder=tmp_path, **settings)
+    assert code == 0
+    async with served(tmp_path, **settings) as it:
+        assert (await it.get("/api/me"))[0] == 401
+        status, me = await it.get("/api/me", authorization=f"Bearer {token.strip()}")
+        assert status == 200
+        assert (me["user"]["id"], me["user"]["workspace"]) == ("ann", "acme")
+    code, _, said = await run("token", "ann", folder=tmp_path)
+    assert code == 1
+    assert "PARLOUR_SECRET" in one_sentence(said)
+
+
+async def test_the_doctor_finds_what_is_there(tmp_path: Path, database_url: str):
+    _, found, _ = await run("doctor", folder=tmp_path, PARLOUR_DATABASE_URL=database_url)
+    lines = {line.split()[1]: line for line in found.splitlines()}
+    assert lines["database"].startswith("✓")
+    assert "PARLOUR_DATABASE_URL: answers" in lines["database"]
+    assert lines["access"].startswith("✓")
+    assert "scripted" in lines["model"]
+    assert any("parlour" in line and "tools" in line for line in found.splitlines())
+
+
+async def test_the_doctor_says_what_is_wrong(tmp_path: Path):
+    nowhere = "postgresql://nobody@127.0.0.1:9/none"
+    code, found, said = await run("doctor", folder=tmp_path, PARLOUR_DATABASE_URL=nowhere)
+    assert code == 1
+    (line,) = [line for line in found.splitlines() if line.startswith("✗ database")]
+    assert "PARLOUR_DATABASE_URL" in line
+    assert "Traceback" not in found + said
+
+
+WRONG: dict[str, tuple[dict[str, str], list[str]]] = {
+    "a port that is no number": ({"PARLOUR_PORT": "eighty"}, ["PARLOUR_PORT"]),
+    "a port that cannot be": ({"PARLOUR_PORT": "70000"}, ["PARLOUR_PORT"]),
+    "a short secret": ({"PARLOUR_SECRET": "short"}, ["PARLOUR_SECRET", "32"]),
+    "a host without a secret": ({"PARLOUR_HOST": "0.0.0.0"}, ["PARLOUR_HOST", "PARLOUR_SECRET"]),
+    "an unknown provider": ({"PARLOUR_MODEL": "oracle:delphi"}, ["PARLOUR_MODEL", "oracle"]),
+    "a model without a name": ({"PARLOUR_MODEL": "gpt"}, ["PARLOUR_MODEL"]),
+    "a missing script": (
+        {"PARLOUR_MODEL": "scripted:/none/script.json"},
+        ["PARLOUR_MODEL", "/none/script.json"],
+    ),
+    "no such TOML file": ({"PARLOUR_CONFIG": "/none/parlour.toml"}, ["PARLOUR_CONFIG"]),
+    "a limit below its least": ({"PARLOUR_LIMITS__TURNS_MAX": "0"}, ["PARLOUR_LIMITS__TURNS_MAX"]),
+    "no database there": (
+        {"PARLOUR_DATABASE_URL": f"postgresql://nobody:{PASSWORD}@127.0.0.1:9/none"},
+        ["PARLOUR_DATABASE_URL"],
+    ),
+    "no URL of a database": ({"PARLOUR_DATABASE_URL": PASSWORD}, ["PARLOUR_DATABASE_URL"]),
+    "no URL of a Redis": ({"PARLOUR_REDIS_URL": PASSWORD}, ["PARLOUR_REDIS_URL"]),
+    "a log level that is none": ({"PARLOUR_LOG_LEVEL": "loud"}, ["PARLOUR_LOG_LEVEL"]),
+}
+
+
+@pytest.mark.parametrize(("settings", "words"), WRONG.values(), ids=WRONG)
+def test_a_wrong_setting_is_a_sentence_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], words: list[str]
+):
+    sentence = refused(tmp_path, monkeypatch, settings)
+    assert all(word in sentence for word in words), sentence
+    assert PASSWORD not in sentence
+    assert not list(tmp_path.rglob("postmaster.pid"))
+
+
+FILES = {
+    "no TOML": ("port = [", ["parlour.toml"]),
+    "an unknown setting": ("colour = 'red'", ["colour"]),
+    "an unknown setting in a section": ("[limits]\nturns = 3", ["limits.turns"]),
+    "a wrong value": ("shutdown_s = 'long'", ["shutdown_s"]),
+    "a server without an address": ("[mcp.docs]\nargs = ['x']", ["docs", "command", "url"]),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), FILES.values(), ids=FILES)
+def test_a_wrong_file_is_a_sentence_that_names_the_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: list[str]
+):
+    (tmp_path / "parlour.toml").write_text(text, encoding="utf-8")
+    sentence = refused(tmp_path, monkeypatch, {})
+    assert all(word in sentence for word in words), sentence
+
+
+def refused(folder: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]) -> str:
+    """What `parlour serve` says when it refuses to start; in this process, to be quick."""
+    for name in [name for name in os.environ if name.startswith(("PARLOUR_", "OPENAI_"))]:
+        monkeypatch.delenv(name)
+    for name, value in environment(folder, **settings).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("sys.argv", ["parlour", "serve"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    sentence = str(left.value.code)
+    assert sentence.startswith("parlour: ")
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+    return sentence
+
+
+async def test_a_refusal_is_all_that_is_printed(tmp_path: Path):
+    code, out, said = await run("serve", folder=tmp_path, PARLOUR_SECRET="short")
+    assert (code, out) == (1, "")
+    assert "PARLOUR_SECRET" in one_sentence(said)
+
+
+async def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, _, said = await run("serve", folder=tmp_path, PARLOUR_PORT=port)
+    assert code == 1
+    sentence = one_sentence(said)
+    assert port in sentence
+    assert "PARLOUR_PORT" in sentence
+    assert not (tmp_path / "postgres").exists()
+
+
+def one_sentence(said: str) -> str:
+    """What a person reads of an error: one line that begins with the program's name."""
+    lines = said.strip().splitlines()
+    assert len(lines) == 1, said
+    assert lines[0].startswith("parlour: "), said
+    assert lines[0].endswith((".", "?", "'")), said
+    return lines[0]

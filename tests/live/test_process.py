@@ -1,0 +1,203 @@
+"""`parlour serve` as a process: killed, told to leave, twice on one directory, without database."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.house import final, parse_frames, said
+from tests.live.process import Served, run, script, served, start
+
+LEASE_S = 2
+BOUND_S = 15  # of every wait for something that happens by itself
+MANY = " ".join(f"w{number}" for number in range(2_000))
+RULES: list[dict[str, Any]] = [
+    {"when": "slow", "steps": [{"text": MANY, "pace": 40}]},
+    {"when": "brief", "steps": [{"text": "one two three four five six", "pace": 8}]},
+    {"when": "hello", "steps": [{"text": "Hello there."}]},
+]
+
+
+def given(folder: Path, **more: str) -> dict[str, str]:
+    return {
+        "PARLOUR_MODEL": script(folder, RULES),
+        "PARLOUR_LIMITS__LEASE_S": str(LEASE_S),
+        "PARLOUR_SHUTDOWN_S": "2",
+        **more,
+    }
+
+
+async def answer_of(it: Served, thread: str) -> dict[str, Any]:
+    """The newest answer of a conversation."""
+    return (await it.get(f"/api/threads/{thread}"))[1]["messages"][-1]
+
+
+def database_pids(folder: Path) -> list[int]:
+    """The servers whose data lie below `folder`."""
+    found = [file.read_text(encoding="utf-8").split() for file in folder.rglob("postmaster.pid")]
+    return [int(lines[0]) for lines in found if lines]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Look until it is so: nothing in another process can wake us."""
+    deadline = time.monotonic() + BOUND_S
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+async def until_answer(it: Served, thread: str, *statuses: str) -> dict[str, Any]:
+    """The newest answer, once it has one of the statuses and says something."""
+    async with asyncio.timeout(BOUND_S):
+        while True:
+            answer = await answer_of(it, thread)
+            if answer["status"] in statuses and answer["parts"]:
+                return answer
+            await asyncio.sleep(0.01)
+
+
+async def until_status(it: Served, path: str, status: int) -> aiohttp.ClientResponse:
+    """The first answer of a path that has a status."""
+    async with asyncio.timeout(BOUND_S):
+        while True:
+            async with it.http.get(it.url + path) as response:
+                if response.status == status:
+                    return response
+
+
+async def is_unready(it: Served) -> bool:
+    """Whether a probe is refused, by a 503 or by a closed door."""
+    try:
+        return (await it.get("/health/ready"))[0] == 503
+    except aiohttp.ClientConnectionError:
+        return True
+
+
+@pytest.mark.promise("P1")
+@pytest.mark.promise("P5")
+async def test_a_killed_process_loses_no_message_and_its_turn_ends_clearly(tmp_path: Path):
+    async with served(tmp_path, **given(tmp_path)) as first:
+        assert (await first.get("/api/threads"))[1]["threads"] == []
+        async with first.start("c1", "slow", message_id="m1") as reader:
+            turn = reader.headers["x-turn-id"]
+            # At 40 words a second this is beyond the first heartbeats, which keep what was said.
+            await reader.content.readuntil(b'"w0"')
+            await reader.content.readuntil(b'" w50"')
+            await first.kill()
+    async with served(tmp_path, **given(tmp_path)) as second:
+        started = time.monotonic()
+        answer = await until_answer(second, "c1", "failed")
+        assert time.monotonic() - started < BOUND_S
+        words, error = answer["parts"]
+        assert words["type"] == "text"
+        assert len(words["text"]) > len("w0 w1")
+        assert MANY.startswith(words["text"])
+        assert (error["type"], error["code"]) == ("error", "turn_lost")
+        assert error["retryable"] is True
+        frames = await second.read("c1", turn)
+        assert final(frames).error is not None
+        assert said(frames) == words["text"]
+        assert said(await second.ask("c1", "hello")) == "Hello there."
+        _, body = await second.get("/api/threads/c1")
+        assert [message["role"] for message in body["messages"]] == ["user", "assistant"] * 2
+        assert body["messages"][0]["id"] == "m1"
+
+
+@pytest.mark.promise("P14")
+@pytest.mark.parametrize("signals", [1, 2])
+async def test_sigterm_tells_readers_ends_turns_and_leaves_in_order(
+    tmp_path: Path, database_url: str, signals: int
+):
+    settings = given(tmp_path, PARLOUR_DATABASE_URL=database_url)
+    async with served(tmp_path, **settings) as leaving:
+        brief = (await leaving.begin("c1", "brief"))["turn_id"]
+        async with leaving.start("c2", "slow") as reader:
+            slow = reader.headers["x-turn-id"]
+            await reader.content.readuntil(b"w1")
+            told = time.monotonic()
+            leaving.terminate()
+            rest = parse_frames((await reader.text()).partition("\n\n")[2])
+            assert time.monotonic() - told < 2
+        assert rest[-1].event == "reconnect"
+        assert await is_unready(leaving)
+        if signals == 2:
+            leaving.terminate()
+        assert await leaving.ended(within_s=10) == 0
+        assert "Traceback" not in "\n".join(leaving.said)
+    async with served(tmp_path, **settings) as after:
+        finished = final(await after.read("c1", brief))
+        assert finished.status == "done"
+        ended = await after.read("c2", slow)
+        error = final(ended).error
+        assert error is not None
+        assert error.code == "turn_lost"
+        words, marked = (await answer_of(after, "c2"))["parts"]
+        assert words["text"] == said(ended)
+        assert len(words["text"]) > len("w0 w1")
+        assert marked["code"] == "turn_lost"
+        assert said(await after.ask("c2", "hello")) == "Hello there."
+
+
+async def test_a_process_that_is_told_to_leave_while_it_starts_leaves(tmp_path: Path):
+    process = await start("serve", folder=tmp_path, **given(tmp_path))
+    await until(lambda: bool(database_pids(tmp_path)))
+    process.send_signal(signal.SIGTERM)
+    _, said_last = await asyncio.wait_for(process.communicate(), BOUND_S)
+    assert process.returncode == 0, said_last.decode()
+    assert b"Traceback" not in said_last
+    assert not database_pids(tmp_path)
+
+
+async def test_two_processes_share_one_data_directory(tmp_path: Path):
+    async with (
+        served(tmp_path, **given(tmp_path)) as one,
+        served(tmp_path, **given(tmp_path)) as two,
+    ):
+        assert one.url != two.url
+        assert said(await one.ask("c1", "hello")) == "Hello there."
+        assert said(await two.ask("c1", "hello")) == "Hello there."
+        assert len((await one.get("/api/threads/c1"))[1]["messages"]) == 4
+        one.terminate()
+        assert await one.ended(within_s=15) == 0
+        # The database belongs to both: it stays as long as one of them does.
+        assert said(await two.ask("c2", "hello")) == "Hello there."
+    assert not database_pids(tmp_path)
+
+
+@pytest.mark.promise("P5")
+async def test_without_its_database_it_refuses_and_then_heals_by_itself(tmp_path: Path):
+    async with served(tmp_path, **given(tmp_path)) as it:
+        await it.ask("c1", "hello")
+        (pid,) = database_pids(tmp_path)
+        os.kill(pid, signal.SIGKILL)
+        killed = time.monotonic()
+        refused = await until_status(it, "/api/threads", 503)
+        assert time.monotonic() - killed < 2
+        assert int(refused.headers["retry-after"]) > 0
+        assert refused.content_type == "application/problem+json"
+        await until_status(it, "/health/ready", 200)
+        assert time.monotonic() - killed < 10
+        assert said(await it.ask("c1", "hello")) == "Hello there."
+        assert len((await it.get("/api/threads/c1"))[1]["messages"]) == 4
+        assert it.process.returncode is None
+
+
+async def test_chat_answers_on_a_pipe(tmp_path: Path, database_url: str):
+    settings = given(tmp_path, PARLOUR_DATABASE_URL=database_url)
+    code, out, _ = await run(
+        "chat", "--thread", "c1", folder=tmp_path, said="hello\nbrief\n", **settings
+    )
+    assert code == 0
+    assert "Hello there." in out
+    assert "one two three four five six" in out
+    assert "parlour chat --thread c1" in out
+    async with served(tmp_path, **settings) as it:
+        assert len((await it.get("/api/threads/c1"))[1]["messages"]) == 4
