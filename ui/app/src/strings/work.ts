@@ -57,9 +57,9 @@ export const workStrings = {
     first: "First word",
     total: "Total",
     input: "Tokens in",
-    cached: "From cache",
+    cached: "Tokens in, cached",
     output: "Tokens out",
-    reasoning: "Tokens thought",
+    reasoning: "Tokens of thinking",
     cost: "Cost",
     ended: "Ended",
     endings: {
