@@ -53,7 +53,9 @@ async def test_a_killed_postgres_is_an_outage_and_then_heals(
     open_claim = await turns.claim(new_turn("open", thread="another"), window=20)
     await threads.list_threads(ANN, limit=1)
 
+    assert open_claim.held is not None
     kill(server_pid(own))
+    kill(open_claim.held[1].info.backend_pid)  # left alone, it might still commit, and rightly so
     with pytest.raises(StoreUnavailable):
         await open_claim.commit()
     await until_healed(lambda: threads.list_threads(ANN, limit=1))

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from parlour.chat.reading import Reading
+from parlour.events.log import UnknownPosition
 from parlour.telemetry.metrics import Metrics
 
 log = structlog.get_logger("parlour.sse")
@@ -171,7 +172,11 @@ class EventStream(Response):
             await self._send(send, self._encoder.reset(self._reading.reset))
         while not self._gone:
             cursor = self._reading.cursor
-            batch = cursor.take()
+            try:
+                batch = cursor.take()
+            except UnknownPosition:
+                await self._start_over(send)
+                continue
             if batch:
                 first = cursor.seq - len(batch) + 1
                 await self._send(send, self._encoder.encode(batch, first))
@@ -196,12 +201,18 @@ class EventStream(Response):
         if self._reading.cursor.seq < len(self._reading.cursor.log.payloads):
             return
         self.moved_at = now
+        await self._start_over(send)
+
+    async def _start_over(self, send: Send) -> None:
+        """Read on from another log if there is a better one."""
         newer = await self._overtaken(self._reading)
         if newer is not None:
             self._reading.cursor.log.drop(self._reading.cursor)
             self._reading = newer
             if newer.reset:
                 await self._send(send, self._encoder.reset(newer.reset))
+        elif self._reading.cursor.log.broken:
+            raise _Cut  # nothing to go on with here; the client comes back and asks again
 
     async def _send(self, send: Send, body: bytes | None, *, more: bool = True) -> None:
         if body is None:

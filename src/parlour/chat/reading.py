@@ -35,6 +35,8 @@ from parlour.safety.disclosure import DISCLOSURE
 from parlour.store.turns import Turn, Turns
 
 UNKNOWN_POSITION = "unknown_position"
+OVERTAKEN = "overtaken"
+REPLICATION_S = 1.0
 
 
 @dataclass(slots=True)
@@ -72,30 +74,40 @@ class Readings:
     async def overtaken(
         self, principal: Principal, thread: ThreadId, reading: Reading
     ) -> Reading | None:
-        """A new reading when the one in hand has been overtaken by the store.
+        """A new reading when the log of the one in hand will not go on.
 
         The owner of a turn may have died: then its log ends without a terminal event, and the
-        store knows how the turn ended. Asked when a reader has been quiet for some seconds.
+        store knows how the turn ended. Or a mirror of another process has a gap. Asked when a
+        reader has been quiet for some seconds, and when its log is broken.
         """
-        stored = await self._store.get(principal, thread, TurnId(reading.cursor.log.turn))
-        if stored.status is TurnStatus.RUNNING or reading.cursor.log.closed:
+        held, seq = reading.cursor.log, reading.cursor.seq
+        stored = await self._store.get(principal, thread, TurnId(held.turn))
+        if not held.broken and (held.closed or stored.status is TurnStatus.RUNNING):
             return None
-        log = await self._from_store(principal, stored)
-        if log.payloads[: reading.cursor.seq] == reading.cursor.log.payloads[: reading.cursor.seq]:
-            return Reading(log.cursor(reading.cursor.seq))
-        return Reading(log.cursor(0), reset="turn_lost")
+        log = await self._find(principal, stored, seq)
+        if log is held:
+            return None
+        if len(log.payloads) >= seq and log.payloads[:seq] == held.payloads[:seq]:
+            return Reading(log.cursor(seq))
+        return Reading(log.cursor(0), reset=OVERTAKEN)
 
     async def _open(self, principal: Principal, stored: Turn, after: int) -> Reading:
-        log = await self._events.attach(stored.id)
-        if log is None and stored.status is not TurnStatus.RUNNING:
-            log = await self._from_store(principal, stored)
-        if log is None:
-            # Runs in a process that does not share its log, or died: wait for the store to know.
-            log = TurnLog(stored.id, self._pace)
+        log = await self._find(principal, stored, after)
         try:
             return Reading(log.cursor(after))
         except UnknownPosition:
             return Reading(log.cursor(0), reset=UNKNOWN_POSITION)
+
+    async def _find(self, principal: Principal, stored: Turn, after: int) -> TurnLog:
+        """The best log there is to go on from event `after`."""
+        if stored.status is not TurnStatus.RUNNING:
+            # An ended turn's log is whole here, or it is in the store: a mirror may never be.
+            log = await self._events.attach(stored.id)
+            return log if log and log.closed else await self._from_store(principal, stored)
+        # What a reader has seen may reach this process a moment after the reader does.
+        log = await self._events.attach(stored.id, after=max(after, 0), wait_s=REPLICATION_S)
+        # None: it runs where the log is not shared, or its process died. Wait for the store.
+        return log or TurnLog(stored.id, self._pace)
 
     async def _from_store(self, principal: Principal, stored: Turn) -> TurnLog:
         """A closed log of an ended turn: its stored events, else events made from its message."""

@@ -375,16 +375,26 @@ class TurnRunner:
                 served_by=answer.served_by if answer else None,
             )
 
-        return await _retrying(attempt)
+        async def landed() -> bool:
+            kept = await self._store.get(running.principal, running.thread, running.turn)
+            return kept.status == final.status
+
+        return await _retrying(attempt, landed)
 
 
-async def _retrying(attempt: Callable[[], Awaitable[bool]]) -> bool:
-    for pause in FINISH_RETRIES_S:
+async def _retrying(
+    attempt: Callable[[], Awaitable[bool]], landed: Callable[[], Awaitable[bool]]
+) -> bool:
+    """Try until the store answers. After a lost answer, "not yours to end" may mean that the
+    first try has landed."""
+    for number, pause in enumerate((*FINISH_RETRIES_S, 0)):
         try:
-            return await attempt()
+            return await attempt() or (number > 0 and await landed())
         except StoreUnavailable:
+            if not pause:
+                raise
             await asyncio.sleep(pause)
-    return await attempt()
+    raise AssertionError("unreachable")
 
 
 def _new_id(kind: str) -> MessageId:

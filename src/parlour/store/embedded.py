@@ -194,15 +194,14 @@ class _Cluster:
 
     def _stop(self) -> None:
         pid = self._pid()
-        if pid is None or not _is_postgres(pid, self._dir):
-            return
-        os.kill(pid, signal.SIGINT)  # "fast": ends sessions, writes a checkpoint
-        deadline = time.monotonic() + STOP_S
-        while self.alive():
-            if time.monotonic() > deadline:
-                os.kill(pid, signal.SIGQUIT)  # "immediate": recovers at the next start
-                deadline += STOP_S
-            time.sleep(POLL_S)
+        if pid is not None and _is_postgres(pid, self._dir):
+            os.kill(pid, signal.SIGINT)  # "fast": ends sessions, writes a checkpoint
+            deadline = time.monotonic() + STOP_S
+            while self.alive():
+                if time.monotonic() > deadline:
+                    os.kill(pid, signal.SIGQUIT)  # "immediate": recovers at the next start
+                    deadline += STOP_S
+                time.sleep(POLL_S)
         if self._child is not None:
             self._child.wait(STOP_S)
 

@@ -1,1 +1,0 @@
-"""Work that is in nobody's way."""
