@@ -15,8 +15,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright, expect
 
+from parlour.api.access import LOCAL
 from parlour.settings import Settings
-from tests.browser.desk import WATCH, Desk
+from tests.browser.desk import WATCH, Desk, until
 from tests.browser.scripts import SCRIPT
 from tests.house import WAIT_S, House, house
 from tests.postgres import fresh_database
@@ -100,6 +101,13 @@ async def serve(postgres: str, **settings: Any) -> AsyncGenerator[House]:
                 **settings,
             }
             async with house(Settings(**given)) as served:
+                toolbox = served.services.toolbox
+
+                async def connected() -> bool:
+                    await toolbox.specs(LOCAL)
+                    return all(server.status == "ready" for server in toolbox.servers())
+
+                await until(connected, "the tool servers answer")
                 yield served
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -100,6 +100,7 @@ async def test_nothing_scrolls_sideways_on_a_phone(open_desk: OpenDesk, width: i
     window = PHONE | {"viewport": {"width": width, "height": 720}}
     async with open_desk(window, mcp=SHOP) as desk:
         await desk.open()
+        await expect(desk.page.locator("h1")).to_be_in_viewport(ratio=1)  # it opens at its top
         assert await desk.page.evaluate(OVERFLOW) == []
         for question in ("What is 17.5 % of 2,340?", "show the orders", "wide", "fail"):
             await desk.ask_and_wait(question)

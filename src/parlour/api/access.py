@@ -37,7 +37,8 @@ class Access:
         """One local user, no tokens."""
         return not self._secret
 
-    def principal(self, request: Request) -> Principal:
+    # Async although it awaits nothing: FastAPI runs plain functions in a thread.
+    async def principal(self, request: Request) -> Principal:
         """The principal of a request. Raises `Unauthenticated` or `Forbidden`."""
         if self.local:
             host = request.headers.get("host", "").rsplit(":", 1)[0]

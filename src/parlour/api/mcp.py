@@ -52,7 +52,7 @@ class McpFace:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, as whoever its token names."""
         try:
-            scope[SCOPE_KEY] = self._access.principal(Request(scope))
+            scope[SCOPE_KEY] = await self._access.principal(Request(scope))
         except Problem as problem:
             await problems.to_response(problem)(scope, receive, send)
             return

@@ -46,6 +46,7 @@ class TurnSink:
         self._bytes_max = bytes_max
         self._started = time.monotonic()
         self._held = True
+        self._first = False  # the first word waits for no tick
         self._round = 1
         self._parts: list[Part] = []
         self._words = Pieces()  # of the open part
@@ -57,6 +58,7 @@ class TurnSink:
         """A piece of the answer."""
         if self.first_token_ms is None:
             self.first_token_ms = self.elapsed_ms
+            self._first = True
         if self._thinking_since is not None:
             self._close_part()
         self.log.append_json(encode_token(text))
@@ -78,7 +80,8 @@ class TurnSink:
                 "Ask for a shorter answer, or raise limits.log_bytes_max."
             )
         if not self._held:
-            self.log.flush()
+            self.log.flush(now=self._first)
+            self._first = False
 
     # --- everything else ---
 

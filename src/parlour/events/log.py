@@ -20,11 +20,14 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
+from parlour.events.payloads import Payloads
 from parlour.events.types import Event, encode
 
-BUSY_SHARE = 0.6  # of one core; above it, joining writes saves more than it delays
-CALM_SHARE = 0.4  # below it, at once again; apart from BUSY_SHARE, because joining lowers the load
-TICK_S = 0.020  # the shared flush when busy: below what an eye notices
+BUSY_SHARE = 0.35  # of one core; above it, joining writes saves more than it delays
+CALM_SHARE = 0.2  # below it, at once again; apart from BUSY_SHARE, because joining lowers the load
+TICK_S = 0.040  # the shared flush when busy: a little more than a fast model's pace, so it joins
+FULL_SHARE = 0.7  # when the core is nearly full: half as long again, which is still fluent reading
+FULL_TICKS = 1.5
 SAMPLE_S = 0.25  # how often the load of the loop is measured
 READ_BYTES_MAX = 256 * 1024  # what one read hands out, so a late reader cannot take it all at once
 
@@ -51,6 +54,7 @@ class Pace:
         self._busy_share = busy_share
         self._calm_share = calm_share
         self._busy = False
+        self._full = False
         self._dirty: list[TurnLog] = []
         self._sampled_at = 0.0
         self._cpu_at = 0.0
@@ -64,7 +68,8 @@ class Pace:
             log.wake()
             return
         if not self._dirty:
-            asyncio.get_running_loop().call_later(self._tick_s, self._tick)
+            tick_s = self._tick_s * (FULL_TICKS if self._full else 1)
+            asyncio.get_running_loop().call_later(tick_s, self._tick)
         self._dirty.append(log)
 
     def _tick(self) -> None:
@@ -78,6 +83,7 @@ class Pace:
         cpu = time.thread_time()
         share = (cpu - self._cpu_at) / (at - self._sampled_at)
         self._busy = share > (self._calm_share if self._busy else self._busy_share)
+        self._full = share > FULL_SHARE
         self._sampled_at, self._cpu_at = at, cpu
 
 
@@ -114,7 +120,7 @@ class TurnLog:
     ) -> None:
         self.turn = turn
         self.fence = fence
-        self.payloads: list[bytes] = []
+        self.payloads = Payloads()
         self.size = 0  # bytes of all payloads
         self.closed = False  # after the terminal event: nothing follows
         self.closed_at = 0.0  # monotonic
@@ -137,7 +143,7 @@ class TurnLog:
 
     def extend(self, payloads: list[bytes]) -> None:
         """Add events that are JSON already, as a mirror of another process does."""
-        self.payloads += payloads
+        self.payloads.extend(payloads)
         self.size += sum(map(len, payloads))
 
     def flush(self, *, now: bool = False) -> None:
@@ -166,6 +172,7 @@ class TurnLog:
     def wake(self) -> None:
         """Wake every reader with a plain call."""
         self.dirty = False
+        self.payloads.fold()
         for cursor in self._cursors:
             if cursor.on_more is None or not cursor.on_more():
                 cursor.wake()
@@ -242,7 +249,7 @@ class Cursor:
                 raise LogBroken(f"{log.turn}:{start}")
             return []
         self.seq = end = log.end_of_read(start)
-        return log.payloads[start:end]
+        return log.payloads.between(start, end)
 
     @property
     def waiting(self) -> bool:

@@ -98,7 +98,7 @@ class Claim:
                 async with asyncio.timeout(OPERATION_S):
                     await connection.commit()
             finally:
-                await database.agent.putconn(connection)
+                await database.release(connection)
 
     async def abandon(self) -> None:
         """As if it had never been asked. Does nothing after `commit`."""
@@ -209,7 +209,7 @@ async def _give_back(database: Database, connection: Connection) -> None:
     with suppress(psycopg.Error, TimeoutError):
         async with asyncio.timeout(OPERATION_S):
             await connection.rollback()
-    await database.agent.putconn(connection)
+    await database.release(connection)
 
 
 def _values(new: NewTurn, window: int) -> dict[str, Any]:

@@ -17,22 +17,23 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
-from psycopg_pool import AsyncConnectionPool
+from psycopg.pq import TransactionStatus
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy import event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection as RestConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from parlour.store.outage import outages
+from parlour.store.queue import WAIT_S, PoolQueue
 
 Row = tuple[Any, ...]
 Connection = AsyncConnection[Row]
 
-WAIT_S = 1.5  # for a connection; people are told within 2 s that storage is down
+CONNECTIONS_MIN = 4  # kept open; making one costs both sides some milliseconds
 CONNECT_S = 2
 OPERATION_S = 8  # one borrowed connection; catches a server that neither answers nor hangs up
 RECONNECT_S = 2  # the pool tries at 0, 1 and 2 s, then again when somebody asks
-WAITING_MAX = 2_000
 
 # For every connection, unless a pooler stands between, which has sessions of its own.
 SESSION = (
@@ -52,6 +53,7 @@ class Database:
     def __init__(self, rest: AsyncEngine, agent: AsyncConnectionPool[Connection]) -> None:
         self.rest = rest
         self.agent = agent
+        self._queue = PoolQueue(agent.max_size)
 
     @classmethod
     async def open(
@@ -85,10 +87,9 @@ class Database:
         agent = AsyncConnectionPool[Connection](
             url,
             kwargs={**arguments, "autocommit": True},
-            min_size=min(2, agent_pool),
+            min_size=min(CONNECTIONS_MIN, agent_pool),
             max_size=agent_pool,
             timeout=WAIT_S,
-            max_waiting=WAITING_MAX,
             reconnect_timeout=RECONNECT_S,
             name="agent",
             open=False,
@@ -118,15 +119,37 @@ class Database:
         await self.fetch("SELECT 1")
 
     async def acquire(self) -> Connection:
-        """A live connection from `agent`, in autocommit; give it back with `agent.putconn`."""
-        deadline = time.monotonic() + WAIT_S
+        """A live connection from `agent`, in autocommit; give it back with `release`."""
         with outages():
-            while True:
+            await self._queue.enter()
+            try:
+                return await self._live_connection()
+            except BaseException:
+                self._queue.leave()
+                raise
+
+    async def release(self, connection: Connection) -> None:
+        """Give a connection back, in whatever state."""
+        if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+            self._queue.served()
+        self._queue.leave()
+        await self.agent.putconn(connection)
+
+    async def _live_connection(self) -> Connection:
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            try:
                 connection = await self.agent.getconn(max(0.0, deadline - time.monotonic()))
-                if _lives(connection):
-                    return connection
-                await connection.close()
-                await self.agent.putconn(connection)  # which makes a new one
+            except PoolTimeout:
+                # Connecting takes its time when this process is busy; others get theirs back.
+                if self._queue.stuck:
+                    raise
+                deadline = time.monotonic() + WAIT_S
+                continue
+            if _lives(connection):
+                return connection
+            await connection.close()
+            await self.agent.putconn(connection)  # which makes a new one
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Connection]:
@@ -137,7 +160,7 @@ class Database:
                 try:
                     yield connection
                 finally:
-                    await self.agent.putconn(connection)
+                    await self.release(connection)
 
     async def fetch(
         self, statement: LiteralString, values: Mapping[str, Any] | None = None

@@ -7,8 +7,10 @@ const language = () => {
   return navigator.languages.find((own) => own.startsWith(page)) ?? page;
 };
 
-export const number = (value: number) =>
-  new Intl.NumberFormat(language(), { maximumFractionDigits: 6 }).format(value);
+export const numberFormat = (style: Intl.NumberFormatOptions = {}) =>
+  new Intl.NumberFormat(language(), { maximumFractionDigits: 6, ...style });
+
+export const number = (value: number) => numberFormat().format(value);
 
 export const dateTime = (iso: string) => {
   const date = new Date(iso);

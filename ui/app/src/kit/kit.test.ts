@@ -5,7 +5,7 @@ import { dayGroup } from "./format";
 import { prettyJson } from "./json";
 import { moveTo } from "./menu";
 import { adviceFor, fromResponse, toFailure } from "./problems";
-import { isNumeric, readTable, sortRows, toCsv } from "./table";
+import { isName, isNumeric, numberStyle, readTable, sortRows, toCsv } from "./table";
 import { adoptFragment, getToken, refreshToken, setTokenProvider } from "./token";
 
 describe("problems", () => {
@@ -160,4 +160,19 @@ test("the keys of a menu move around it, and letters find names", () => {
   expect(moveTo("r", 2, names)).toBe(0);
   expect(moveTo("x", 0, names)).toBeNull();
   expect(moveTo("Enter", 0, names)).toBeNull();
+});
+
+test("amounts of a column are written alike, and a name made of digits is no amount", () => {
+  const table = {
+    title: "",
+    columns: ["order", "total", "items"],
+    rows: [
+      [1044, 2210, 1500],
+      [1041, 1284.25, 2],
+    ],
+    total: 2,
+  };
+  expect([0, 1, 2].map((column) => isName(table, column))).toEqual([true, false, false]);
+  expect(numberStyle(table, 1)).toEqual({ minimumFractionDigits: 2, maximumFractionDigits: 2 });
+  expect(numberStyle(table, 2)).toEqual({});
 });

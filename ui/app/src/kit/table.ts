@@ -46,6 +46,26 @@ export const isNumeric = (table: TableData, column: number) =>
   table.rows.some((row) => typeof row[column] === "number") &&
   table.rows.every((row) => typeof row[column] === "number" || row[column] === null);
 
+const decimalsOf = (value: number) => {
+  const text = String(value);
+  return /e/.test(text) ? 0 : (text.split(".")[1]?.length ?? 0);
+};
+const DECIMALS_MAX = 4;
+
+/** An order 1044 or a year 2026 is a name made of digits, not an amount. */
+export const isName = (table: TableData, column: number) =>
+  /(^|[\s_-])(id|no|nr|number|code|year|order|invoice|zip)\.?$/i.test(
+    table.columns[column] ?? "",
+  ) && table.rows.every((row) => row[column] === null || Number.isInteger(row[column]));
+
+/** How the amounts of a column are written: all with as many decimals. */
+export function numberStyle(table: TableData, column: number): Intl.NumberFormatOptions {
+  const numbers = table.rows.map((row) => row[column]).filter((cell) => typeof cell === "number");
+  if (numbers.every(Number.isInteger)) return {};
+  const decimals = Math.min(Math.max(...numbers.map(decimalsOf)), DECIMALS_MAX);
+  return { minimumFractionDigits: decimals, maximumFractionDigits: Math.max(decimals, 1) };
+}
+
 /** Rows in order of one column; empty cells come last whichever way it runs. */
 export function sortRows(rows: Cell[][], column: number, direction: "ascending" | "descending") {
   const sign = direction === "ascending" ? 1 : -1;

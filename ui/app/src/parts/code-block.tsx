@@ -45,7 +45,7 @@ export function DataBlock({ text }: { text: string }) {
       >
         <code>{text}</code>
       </pre>
-      <div className="py-1">
+      <div className="py-1 touch:py-0">
         <CopyButton label={strings.copy} text={() => text} />
       </div>
     </div>

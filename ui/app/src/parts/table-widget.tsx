@@ -4,10 +4,20 @@ import { useMemo, useState } from "react";
 import { IconButton } from "../kit/button";
 import { saveFile } from "../kit/clipboard";
 import { CopyButton } from "../kit/copy-button";
-import { number } from "../kit/format";
-import { type Cell, isNumeric, sortRows, type TableData, toCsv, toTsv } from "../kit/table";
+import { numberFormat } from "../kit/format";
+import {
+  type Cell,
+  isName,
+  isNumeric,
+  numberStyle,
+  sortRows,
+  type TableData,
+  toCsv,
+  toTsv,
+} from "../kit/table";
 import { strings } from "../strings";
 
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 const FIRST_ROWS = 8; // as many as fit beside an answer without burying it
 
 interface Order {
@@ -15,9 +25,9 @@ interface Order {
   direction: "ascending" | "descending";
 }
 
-const show = (cell: Cell | undefined) => {
+const show = (cell: Cell | undefined, format: Intl.NumberFormat | null) => {
   if (cell === null || cell === undefined || cell === "") return strings.table.none;
-  return typeof cell === "number" ? number(cell) : String(cell);
+  return typeof cell === "number" && format !== null ? format.format(cell) : String(cell);
 };
 
 interface HeadProps {
@@ -56,9 +66,16 @@ export function TableWidget({ table }: { table: TableData }) {
     () => (order === null ? table.rows : sortRows(table.rows, order.column, order.direction)),
     [table, order],
   );
-  const numeric = useMemo(() => table.columns.map((_, at) => isNumeric(table, at)), [table]);
+  /** How to write the numbers of each column; null for words and for names made of digits. */
+  const formats = useMemo(
+    () =>
+      table.columns.map((_, at) =>
+        isNumeric(table, at) && !isName(table, at) ? numberFormat(numberStyle(table, at)) : null,
+      ),
+    [table],
+  );
   const visible = all ? rows : rows.slice(0, FIRST_ROWS);
-  const title = table.title || strings.table.untitled;
+  const title = capital(table.title) || strings.table.untitled;
   const count =
     table.total > table.rows.length
       ? strings.table.firstOf(table.rows.length, table.total)
@@ -100,7 +117,7 @@ export function TableWidget({ table }: { table: TableData }) {
                   // biome-ignore lint/suspicious/noArrayIndexKey: columns may share a name
                   key={at}
                   name={name}
-                  numeric={numeric[at] ?? false}
+                  numeric={formats[at] != null}
                   order={order?.column === at ? order.direction : null}
                   onSort={() => sortBy(at)}
                 />
@@ -113,8 +130,8 @@ export function TableWidget({ table }: { table: TableData }) {
               <tr key={line}>
                 {row.map((cell, at) => (
                   // biome-ignore lint/suspicious/noArrayIndexKey: cells stand where their column stands
-                  <td key={at} className={numeric[at] ? "number" : ""}>
-                    {show(cell)}
+                  <td key={at} className={formats[at] == null ? "" : "number"}>
+                    {show(cell, formats[at] ?? null)}
                   </td>
                 ))}
               </tr>

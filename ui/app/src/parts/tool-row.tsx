@@ -104,7 +104,7 @@ export function ToolRow({ tool, progress }: ToolRowProps) {
         />
         <span className={`shrink-0 max-sm:shrink ${running ? "shimmer" : ""}`}>{title}</span>
         {summary !== "" && (
-          <span className={`min-w-0 truncate ${failed ? "text-danger" : "text-ink-3"}`}>
+          <span className={`-ms-1 min-w-0 truncate ${failed ? "text-danger" : "text-ink-3"}`}>
             <span aria-hidden="true">· </span>
             {summary}
           </span>

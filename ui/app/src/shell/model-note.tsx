@@ -79,7 +79,7 @@ export function ModelNote({ model }: { model: Me["model"] }) {
         <button
           type="button"
           onClick={() => setOpen(true)}
-          className="rounded font-medium text-accent underline decoration-accent/40 underline-offset-3 hover:decoration-current touch:py-1.5"
+          className="rounded font-medium text-accent underline decoration-accent/40 underline-offset-3 hover:decoration-current touch:flex touch:min-h-9 touch:items-center"
         >
           {words.connect}
         </button>

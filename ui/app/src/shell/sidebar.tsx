@@ -72,7 +72,7 @@ function SearchBox({
           event.preventDefault();
           onChange("");
         }}
-        className="min-h-8 w-full rounded-lg bg-transparent ps-8.5 pe-8 text-ui outline-offset-0 hover:bg-surface-3/60 focus:bg-raised touch:min-h-11 touch:text-base [&::-webkit-search-cancel-button]:hidden"
+        className="min-h-8 w-full rounded-lg bg-transparent ps-9 pe-8 text-ui outline-offset-0 hover:bg-surface-3/60 focus:bg-raised touch:min-h-11 touch:text-base [&::-webkit-search-cancel-button]:hidden"
       />
       {query !== "" && (
         <IconButton

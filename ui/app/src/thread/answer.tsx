@@ -106,7 +106,7 @@ function Actions({ message, conversation, live, last, view }: AnswerProps & { vi
   const details = useId();
   return (
     <>
-      <div className="-ms-1.5 mt-1.5 flex h-7 items-center touch:h-11">
+      <div className="-ms-1.5 mt-1.5 flex h-7 items-center touch:-ms-3.5 touch:h-11">
         <div
           role="toolbar"
           aria-label={strings.message.actions}
@@ -132,7 +132,7 @@ function Actions({ message, conversation, live, last, view }: AnswerProps & { vi
         </div>
         <Versions message={message} conversation={conversation} live={live} />
       </div>
-      <div id={details} hidden={!open}>
+      <div id={details} hidden={!open} className="pb-3">
         {open && <Details metadata={message.metadata ?? {}} />}
       </div>
     </>

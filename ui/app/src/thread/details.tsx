@@ -29,7 +29,7 @@ function rowsOf({
   add(words.reasoning, count(usage?.reasoning));
   if (usage?.estimated && rows.length > 0) add(words.counted, words.estimated);
   add(words.cost, usage?.cost_micros === undefined ? undefined : cost(usage.cost_micros));
-  add(words.ended, finishReason);
+  add(words.ended, finishReason && (words.endings[finishReason] ?? finishReason));
   add(words.turn, turnId);
   return rows;
 }
@@ -38,11 +38,11 @@ export function Details({ metadata }: { metadata: Metadata }) {
   const rows = rowsOf(metadata);
   if (rows.length === 0) return <p className="pt-1 text-fine text-ink-3">{words.none}</p>;
   return (
-    <dl className="frame mt-1 grid max-w-md grid-cols-[max-content_1fr] gap-x-5 gap-y-1 rounded-xl border border-line bg-surface-2 px-4 py-3 text-fine tabular-nums">
+    <dl className="frame mt-1 grid max-w-md grid-cols-[max-content_1fr] gap-x-6 gap-y-1.5 rounded-xl border border-line bg-surface-2 px-4 py-3 text-ui tabular-nums">
       {rows.map(([name, value]) => (
         <div key={name} className="contents">
           <dt className="text-ink-3">{name}</dt>
-          <dd className="break-all text-ink-2">{value}</dd>
+          <dd className="break-all text-ink">{value}</dd>
         </div>
       ))}
     </dl>

@@ -19,13 +19,13 @@ function Prompts({
   onPick: (text: string) => void;
 }) {
   return (
-    <ul className="grid gap-2.5 sm:grid-cols-2">
+    <ul className="grid gap-2 min-[22rem]:grid-cols-2 sm:gap-2.5">
       {prompts.map(({ title, text }) => (
         <li key={text}>
           <button
             type="button"
             onClick={() => onPick(text)}
-            className="frame h-full w-full rounded-2xl border border-line bg-raised px-4 py-3 text-start transition-[border-color,background-color] duration-100 hover:border-line-strong hover:bg-surface-2"
+            className="frame flex h-full w-full flex-col rounded-2xl border border-line bg-raised px-3.5 py-3 text-start sm:px-4 transition-[border-color,background-color] duration-100 hover:border-line-strong hover:bg-surface-2"
           >
             <span className="block text-fine text-ink-3">{title}</span>
             <span className="mt-0.5 block text-[0.90625rem] leading-snug">{text}</span>
@@ -43,13 +43,13 @@ export function Empty({ conversation }: { conversation: Conversation }) {
   const name = value?.local === false ? value.user.name : "";
   const prompts = tour ? strings.empty.tours : strings.empty.suggestions;
   return (
-    <div className="mx-auto w-full max-w-column px-4 pt-[max(1.5rem,9dvh)] pb-8">
+    <div className="mx-auto w-full max-w-column px-4 pt-[max(1rem,9dvh)] pb-8 max-sm:pt-4">
       <h1 className="text-balance font-semibold text-[1.75rem] leading-tight tracking-[-0.022em] sm:text-[2rem]">
         {strings.empty.greeting(new Date().getHours(), name)}
       </h1>
       <p className="mt-2 max-w-[34rem] text-pretty text-answer text-ink-2">{strings.empty.lead}</p>
       {value !== null && value.model.kind !== "hosted" && <ModelNote model={value.model} />}
-      <section aria-labelledby={heading} className="mt-8">
+      <section aria-labelledby={heading} className="mt-6 sm:mt-8">
         <div className="mb-2.5 flex flex-wrap items-baseline gap-x-2.5">
           <h2 id={heading} className="font-medium text-ui">
             {tour ? strings.empty.tour : strings.empty.prompts}

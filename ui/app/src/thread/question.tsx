@@ -90,7 +90,7 @@ export function Question({ message, conversation, live, editing, onEdit }: Quest
       >
         {text}
       </div>
-      <div className="-mb-1.5 mt-0.5 flex h-7 items-center touch:mb-0 touch:h-11">
+      <div className="-mb-1.5 mt-0.5 flex h-7 items-center touch:-me-3 touch:mb-0 touch:h-11">
         <div
           role="toolbar"
           aria-label={strings.message.actions}

@@ -47,7 +47,10 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   const { value } = useStore(me);
   const { messages, status, error } = useChat({ chat: conversation.chat, throttle: THROTTLE_MS });
   const [editing, setEditing] = useState<string | null>(null);
-  const stick = useStickToBottom({ initial: "instant", resize: "instant" });
+  const stick = useStickToBottom({
+    initial: conversation.isNew ? false : "instant", // a greeting is read from its top
+    resize: "instant",
+  });
   const scroller = useRef<HTMLElement | null>(null);
   const heightBefore = useRef(0);
   const live = status === "submitted" || status === "streaming";
@@ -119,7 +122,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
                   return (
                     <article
                       key={message.id}
-                      className={`-mx-2 px-2 ${mine ? "pt-5 first:pt-0" : "pt-1"} ${isLast ? "" : "lazy-layout"}`}
+                      className={`-mx-2 px-2 ${mine ? "pt-2 first:pt-0" : "pt-1"} ${isLast ? "" : "lazy-layout"}`}
                     >
                       <h2 className="sr-only">
                         {mine ? strings.thread.you : strings.thread.assistant}
@@ -187,7 +190,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
           </button>
         )}
       </div>
-      <div className="mx-auto w-full max-w-column px-4 pb-[max(0.625rem,env(safe-area-inset-bottom))]">
+      <div className="relative mx-auto w-full max-w-column px-4 pb-[max(0.625rem,env(safe-area-inset-bottom))]">
         <Composer
           conversation={conversation}
           live={live || state.line === "reconnecting"}
