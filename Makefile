@@ -51,7 +51,7 @@ wheel: env-dev ## Build the wheel and the sdist into dist/
 	@$(BIN)/uv build --quiet --out-dir dist && ls dist
 
 clean: ## Remove the environment, packages and builds; conversations (.parlour) stay
-	@rm -rf .venv dist ui/node_modules src/parlour/static .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf .venv dist ui/node_modules tests/live/clients/ai6/node_modules src/parlour/static .pytest_cache .ruff_cache .import_linter_cache
 	@find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
 env:

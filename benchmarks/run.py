@@ -120,12 +120,20 @@ class Session:
 
         Its memory is that of the first attempt, because a later crowd finds room already made.
         """
+        self._prefer()
         rows = [await ask()]
         while len(rows) <= self.effort.retries and busy(rows[-1]):
             rows.append(await ask())
         best = min(rows, key=lambda row: (bool(row.get("starved")), number(row, "others_share")))
         memory = {key: rows[0][key] for key in MEMORY if key in rows[0]}
         return best | memory | {"attempts": len(rows)}
+
+    def _prefer(self) -> None:
+        """Give every Postgres the priority of the rest: each of its processes is a session."""
+        everyone = system.processes()
+        for server in self.running.values():
+            found = system.postgres_of(server.watched.data_dir, everyone)
+            system.prefer_others(found, self.options.priority)
 
     async def repeat(self, turn: int) -> None:
         """Measure every face once, on servers that have just started."""

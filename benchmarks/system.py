@@ -58,6 +58,14 @@ def prefer(nice: int) -> None:
         Path("/proc/self/autogroup").write_text(str(nice), encoding="utf-8")
 
 
+def prefer_others(pids: set[int], nice: int) -> None:
+    """The same for processes that have sessions of their own, as those of a Postgres have."""
+    for pid in pids if nice else ():
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, pid, nice)
+            Path(f"/proc/{pid}/autogroup").write_text(str(nice), encoding="utf-8")
+
+
 def parse_stat(line: str) -> Process:
     """Read a line of /proc/<pid>/stat; the name may hold spaces and brackets."""
     pid, _, rest = line.partition(" (")

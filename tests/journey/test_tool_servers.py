@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from parlour.api.access import LOCAL
+from parlour.domain import ToolSpec
 from parlour.events import types as ev
 from tests.house import House, events_of, final, said
 from tests.journey.conftest import OpenHouse, Script
 
 ODD = Path(__file__).parent.parent / "mcp_odd_server.py"
+START_S = 60  # a first start of a server, on a busy machine
 TIME = Path(sys.executable).with_name("mcp-server-time")
 
 
@@ -23,18 +25,15 @@ def calling(name: str, **arguments: Any) -> Script:
     return [{"when": "go", "rounds": [[call], [{"text": "I went on."}]]}]
 
 
-async def tools_of(house: House, server: str) -> list[str]:
-    """The server's tools, once it has been listed; a busy machine takes seconds to start it."""
-    async with asyncio.timeout(60):
-        while True:
-            specs = await house.services.toolbox.specs(LOCAL)
-            names = [spec.name for spec in specs if spec.name.startswith(f"{server}__")]
-            if names:
-                return names
-            await asyncio.sleep(0.05)
+async def specs_of(house: House) -> tuple[ToolSpec, ...]:
+    return await house.services.toolbox.specs(LOCAL)
 
 
-async def result_of(house: House) -> ev.ToolResult:
+async def result_of(house: House, tool: str = "") -> ev.ToolResult:
+    """What came of the call; with `tool`, once a first start has listed it."""
+    async with asyncio.timeout(START_S):
+        while tool and all(spec.name != tool for spec in await specs_of(house)):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
     frames = await house.ask("c1", "go")
     assert final(frames).status == "done", frames
     assert said(frames) == "I went on."
@@ -50,8 +49,7 @@ async def test_three_lines_of_settings_are_a_server(
     monkeypatch.setenv("PARLOUR_CONFIG", str(file))
     script = calling("time__get_current_time", timezone="Europe/Berlin")
     async with open_house(script) as house:
-        await tools_of(house, "time")
-        result = await result_of(house)
+        result = await result_of(house, "time__get_current_time")
     assert result.status == "ok"
     assert "Europe/Berlin" in result.text
 
@@ -65,10 +63,10 @@ async def test_allow_and_deny_choose_the_tools(open_house: OpenHouse):
         "deny": ["huge"],
     }
     async with open_house(calling("odd__huge", megabytes=1), mcp={"odd": server}) as house:
-        names = await tools_of(house, "odd")
-        result = await result_of(house)
+        result = await result_of(house, "odd__pid")
+        specs = await specs_of(house)
     assert result.status == "failed"
-    assert names == ["odd__pid", "odd__sleep"]
+    assert [s.name for s in specs if s.name.startswith("odd")] == ["odd__pid", "odd__sleep"]
 
 
 @pytest.mark.promise("P9")
@@ -83,10 +81,14 @@ async def test_allow_and_deny_choose_the_tools(open_house: OpenHouse):
 async def test_a_server_that_dies_hangs_or_floods_costs_one_result(
     open_house: OpenHouse, tool: str, arguments: dict[str, Any], status: str, words: str
 ):
-    server = {"command": sys.executable, "args": [str(ODD), "stdio"], "timeout_s": 1}
+    server = {
+        "command": sys.executable,
+        "args": [str(ODD), "stdio"],
+        "timeout_s": 3,
+        "connect_s": 60,
+    }
     async with open_house(calling(f"odd__{tool}", **arguments), mcp={"odd": server}) as house:
-        await tools_of(house, "odd")
-        result = await result_of(house)
+        result = await result_of(house, f"odd__{tool}")
     assert result.status == status
     assert words in result.text
     assert len(result.text.encode()) < 66_000

@@ -172,11 +172,11 @@ async def test_the_ai_sdk_face_streams_resumes_and_stops(hello: House):
         assert response.headers["x-vercel-ai-ui-message-stream"] == "v1"
         await response.content.readuntil(b"Before")
     await asyncio.wait_for(scripted(hello).reached("middle"), WAIT_S)
-    resumed = asyncio.ensure_future(_text(hello, "/api/chat/c1/stream"))
-    status, stopped = await hello.post("/api/chat/c1/stop")
-    assert status == 202
-    assert stopped["turn_id"]
-    frames = parse_frames((await asyncio.wait_for(resumed, WAIT_S))[1])
+    async with hello.http.get(f"{hello.url}/api/chat/c1/stream") as resumed:
+        status, stopped = await hello.post("/api/chat/c1/stop")
+        assert status == 202
+        assert stopped["turn_id"]
+        frames = parse_frames(await asyncio.wait_for(resumed.text(), WAIT_S))
     assert frames[-1].data == "[DONE]"
     assert frames[-2].body["type"] == "finish"
     assert frames[-2].body["messageMetadata"]["stopped"] is True

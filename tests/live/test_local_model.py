@@ -319,7 +319,7 @@ async def test_the_default_model_works_out_a_percentage() -> None:
 
 
 def test_a_model_that_is_not_here_says_what_to_type(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"Type: parlour fetch 0\.5b"):
+    with pytest.raises(ConfigurationError, match=r"Type: parlour fetch-model 0\.5b"):
         build_local("0.5b", data_dir=tmp_path, cache_dir=tmp_path)
     with pytest.raises(ConfigurationError, match="there is none"):
         build_local("/no/such.gguf", data_dir=tmp_path)

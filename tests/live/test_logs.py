@@ -18,7 +18,7 @@ NUMBER = "98765432123456789"
 KEY = "sk-canary-0123456789abcdef"
 SCRIPT = [
     {
-        "when": "canary",
+        "when": "^please",
         "needs": ["parlour__calculator"],
         "rounds": [
             [
@@ -31,7 +31,7 @@ SCRIPT = [
             [{"text": ANSWER}],
         ],
     },
-    {"when": "break", "steps": [{"text": ANSWER}, {"fail": "rate_limited"}]},
+    {"when": "^break", "steps": [{"text": ANSWER}, {"fail": "rate_limited"}]},
 ]
 
 
@@ -59,7 +59,7 @@ async def test_log_lines_lead_to_a_turn_and_say_nothing_of_it(
         url = (await served.until("Parlour is ready")).split()[-1]
         headers = {"authorization": f"Bearer {bearer}", "x-request-id": "req-1"}
         async with aiohttp.ClientSession(headers=headers) as http:
-            bodies = ("canary " + QUESTION, "break " + QUESTION)
+            bodies = ("please " + QUESTION, "break " + QUESTION)
             turns: list[str] = []
             for text in bodies:
                 body = {"text": text}

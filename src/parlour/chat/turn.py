@@ -14,7 +14,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 
@@ -23,9 +23,9 @@ from parlour.agent.prompt import system_prompt
 from parlour.agent.saver import TurnSaver
 from parlour.chat.ask import Ask, Started
 from parlour.chat.context import to_prompt
+from parlour.chat.ending import error_part, finalize_of
 from parlour.chat.sink import TurnSink
 from parlour.domain import (
-    ErrorPart,
     Message,
     MessageId,
     Part,
@@ -47,7 +47,7 @@ from parlour.errors import (
     TurnTimeout,
 )
 from parlour.events.log import EventLog
-from parlour.events.types import Failure, Finalize, Plan
+from parlour.events.types import Finalize, Plan
 from parlour.limits.room import Room
 from parlour.models.port import Model
 from parlour.safety.disclosure import DISCLOSURE
@@ -301,17 +301,19 @@ class TurnRunner:
     ) -> None:
         sink = running.sink
         sink.end()
-        final = _finalize(sink, answer, problem)
+        final = finalize_of(sink, answer, problem)
         parts = sink.parts()
         if final.error:
-            parts = (*parts, _error_part(final.error))
+            parts = (*parts, error_part(final.error))
         try:
             kept = await self._finish(running, final, parts, answer)
         except StoreUnavailable as outage:
             kept, problem = False, outage
         if not kept:
             # The turn is not ours any more, or could not be stored: never say it is done.
-            final = _finalize(sink, None, problem or TurnLost("Another process ended this answer."))
+            final = finalize_of(
+                sink, None, problem or TurnLost("Another process ended this answer.")
+            )
         sink.event(final)  # only now: readers and other processes take what is on the log
         sink.log.flush(now=True)
         ended: dict[str, Any] = {
@@ -337,7 +339,7 @@ class TurnRunner:
                 events=running.sink.packed_events(final),
                 first_token_ms=final.first_token_ms,
                 elapsed_ms=final.elapsed_ms,
-                error=_error_part(final.error) if final.error else None,
+                error=error_part(final.error) if final.error else None,
                 model=self.model.name,
                 served_by=answer.served_by if answer else None,
             )
@@ -366,32 +368,3 @@ async def _retrying(
 
 def _new_id(kind: str) -> MessageId:
     return MessageId(f"{kind}_{secrets.token_hex(10)}")
-
-
-def _finalize(sink: TurnSink, answer: Answer | None, problem: Problem | None) -> Finalize:
-    status: Literal["done", "stopped", "failed"] = "stopped"
-    if problem is not None:
-        status = "failed"
-    elif answer is not None:
-        status = "done"
-    return Finalize(
-        status=status,
-        finish_reason=answer.finish_reason if answer else "",
-        error=_failure(problem) if problem else None,
-        first_token_ms=sink.first_token_ms,
-        elapsed_ms=sink.elapsed_ms,
-    )
-
-
-def _failure(problem: Problem) -> Failure:
-    reference = structlog.contextvars.get_contextvars().get("request_id", "")
-    return Failure(
-        code=problem.code,
-        message=str(problem) or problem.title,
-        retryable=problem.retryable,
-        reference=reference,
-    )
-
-
-def _error_part(failure: Failure) -> ErrorPart:
-    return ErrorPart(failure.code, failure.message, failure.retryable, failure.reference)

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
+from parlour.events.payloads import Payloads
 from parlour.events.types import Event, encode
 
 BUSY_SHARE = 0.35  # of one core; above it, joining writes saves more than it delays
@@ -119,7 +120,7 @@ class TurnLog:
     ) -> None:
         self.turn = turn
         self.fence = fence
-        self.payloads: list[bytes] = []
+        self.payloads = Payloads()
         self.size = 0  # bytes of all payloads
         self.closed = False  # after the terminal event: nothing follows
         self.closed_at = 0.0  # monotonic
@@ -142,7 +143,7 @@ class TurnLog:
 
     def extend(self, payloads: list[bytes]) -> None:
         """Add events that are JSON already, as a mirror of another process does."""
-        self.payloads += payloads
+        self.payloads.extend(payloads)
         self.size += sum(map(len, payloads))
 
     def flush(self, *, now: bool = False) -> None:
@@ -171,6 +172,7 @@ class TurnLog:
     def wake(self) -> None:
         """Wake every reader with a plain call."""
         self.dirty = False
+        self.payloads.fold()
         for cursor in self._cursors:
             if cursor.on_more is None or not cursor.on_more():
                 cursor.wake()
@@ -247,7 +249,7 @@ class Cursor:
                 raise LogBroken(f"{log.turn}:{start}")
             return []
         self.seq = end = log.end_of_read(start)
-        return log.payloads[start:end]
+        return log.payloads.between(start, end)
 
     @property
     def waiting(self) -> bool:

@@ -47,22 +47,16 @@ class Lines:
         self.idle: dict[Origin, list[Line]] = {}
         self._tls: ssl.SSLContext | None = None
 
-    async def exchange(self, url: URL, headers: Mapping[str, str], body: bytes, call: Call) -> None:
-        """One request and its reply into `call`.
+    async def send(self, url: URL, headers: Mapping[str, str], body: bytes, call: Call) -> Exchange:
+        """Send a request; `Exchange.read` gives its reply to `call`.
 
-        Raises `Broken`, a `ModelFailure`, `OSError`, and whatever `call` raises.
+        Raises `Broken`, `OSError`.
         """
         request = _head(url, headers, len(body)) + body
         origin = (url.scheme, url.host or "", url.port or 80)
         line = self._take(origin) or await self._connect(origin)
-        try:
-            await line.ask(request, call)
-        finally:
-            line.rest()
-            if line.reusable and headers.get("Connection", "") != "close":
-                self._keep(origin, line)
-            else:
-                line.close()
+        line.ask(request, call)
+        return Exchange(self, origin, line, keep=headers.get("Connection", "") != "close")
 
     def close(self) -> None:
         """Close the idle lines; those in use are closed by their calls."""
@@ -82,7 +76,8 @@ class Lines:
             line.close()
         return None
 
-    def _keep(self, origin: Origin, line: Line) -> None:
+    def put_back(self, origin: Origin, line: Line) -> None:
+        """Keep a line for the next request."""
         lines = self.idle.setdefault(origin, [])
         now = line.idle_since = time.monotonic()
         lines.append(line)
@@ -112,6 +107,33 @@ class Lines:
             self._tls = ssl.create_default_context()
             self._tls.set_alpn_protocols(["http/1.1"])
         return self._tls
+
+
+class Exchange:
+    """A request that was sent. It does not hold the request: thousands wait for replies at once."""
+
+    __slots__ = ("_keep", "_line", "_lines", "_origin")
+
+    def __init__(self, lines: Lines, origin: Origin, line: Line, *, keep: bool) -> None:
+        self._lines = lines
+        self._origin = origin
+        self._line = line
+        self._keep = keep
+
+    async def read(self) -> None:
+        """Return when the reply is over. Cancelling hangs up.
+
+        Raises `Broken`, a `ModelFailure`, and whatever the call raises.
+        """
+        line = self._line
+        try:
+            await line.reply()
+        finally:
+            line.rest()
+            if line.reusable and self._keep:
+                self._lines.put_back(self._origin, line)
+            else:
+                line.close()
 
 
 class Line(asyncio.Protocol):
@@ -158,8 +180,8 @@ class Line(asyncio.Protocol):
         self._document = b""  # the beginning of an answer that is no stream
         self._unzip: Callable[[bytes], bytes] | None = None
 
-    async def ask(self, request: bytes, call: Call) -> None:
-        """Send a request and feed `call` until the reply is over. Cancel it and call `close`."""
+    def ask(self, request: bytes, call: Call) -> None:
+        """Send a request, and feed `call` with what comes."""
         self._clear()
         self._call = call
         self._parser = httptools.HttpResponseParser(self)
@@ -168,7 +190,11 @@ class Line(asyncio.Protocol):
         if self._transport is None:
             raise Broken(failures.Disconnected, "the line was closed")
         self._transport.write(request)
-        await self._done
+
+    async def reply(self) -> None:
+        """Return when the reply is over; cancel it and call `close`."""
+        if self._done is not None:
+            await self._done
 
     def rest(self) -> None:
         """Feed no more, whatever still comes."""

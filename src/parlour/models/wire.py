@@ -56,7 +56,9 @@ class Wire:
                 call.begin(scope)
                 proxy = self._proxy(url)
                 if proxy is None and not self._plain_client:
-                    await self.lines.exchange(url, headers, body, call)
+                    exchange = await self.lines.send(url, headers, body, call)
+                    del body  # for as long as the reply takes, nobody needs it
+                    await exchange.read()
                 else:
                     await self._open_proxied().exchange(url, headers, body, call, proxy=proxy)
         except (TimeoutError, Broken, OSError) as error:

@@ -52,8 +52,13 @@ def find_account(cluster: Path, data_dir: Path, program: Path) -> Account:
     if _reaches(account, data_dir, program):
         return account
     # Somewhere in /root, say. Rather than opening the directories above to everybody, give this one
-    # process the right to pass.
-    rights = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+    # process the right to pass. access(2), which initdb asks before it runs `postgres`, forgets such
+    # rights of anybody but root unless told not to.
+    rights = (
+        "--securebits=+no_setuid_fixup",
+        "--inh-caps=+dac_override",
+        "--ambient-caps=+dac_override",
+    )
     who = (f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups")
     account = Account(account.uid, account.gid, prefix=("setpriv", *who, *rights, "--"))
     if shutil.which("setpriv") and _reaches(account, data_dir, program):
