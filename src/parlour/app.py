@@ -99,17 +99,19 @@ class Services:
         await self.mcp.start()
         self.watch.start()
         self.probe.start()
-        self._warming = asyncio.create_task(self._warm(), name="warm the model")
+        self._warming = asyncio.create_task(self._warm(), name="warm up")
         # What was made at start stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
 
     async def _warm(self) -> None:
-        """The embedded model loads and reads what every question begins with, in the background."""
+        """What the first question would wait for, in the background: the one local user's tool
+        servers start, and the embedded model loads and reads what every question begins with."""
+        specs = await self.toolbox.specs(LOCAL) if self.access.local else ()
         if isinstance(self.model, Warmable):
             try:
-                await self.model.warm(await self.toolbox.specs(LOCAL))
+                await self.model.warm(specs)
             except Upstream as error:
                 log.warning("model_not_warm", code=error.code, error=str(error))
 
