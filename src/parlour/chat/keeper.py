@@ -63,7 +63,8 @@ class Keeper:
     async def _renew(self) -> None:
         """Extend the leases of all turns here, and stop those that were asked to stop.
 
-        A group at a time: a thousand half answers at once would hold up the loop and take megabytes.
+        A group at a time: a thousand half answers at once would hold the loop up, and need
+        megabytes.
         """
         turns = [r for r in self._runner.running.values() if r.committed.is_set()]
         for first in range(0, len(turns), GROUP):
