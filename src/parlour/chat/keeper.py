@@ -1,7 +1,7 @@
 """Keeps turns alive, and buries the dead: leases, partial answers, lost turns.
 
-Every running turn is leased by its process. The keeper renews all leases of the process in one
-statement, and stores with it what each turn has said so far, so that a killed process loses at
+Every running turn is leased by its process. The keeper renews all leases of the process, a group in
+one statement, and stores with it what each turn has said so far, so that a killed process loses at
 most a fifth of the lease (3 s) of an answer. Turns whose lease has run out are ended clearly by
 whichever process sees them first.
 """
@@ -13,7 +13,7 @@ import asyncio
 import msgspec
 import structlog
 
-from parlour.chat.turn import TurnRunner
+from parlour.chat.turn import Running, TurnRunner
 from parlour.domain import TurnId
 from parlour.errors import StoreUnavailable
 from parlour.store.turns import Turns
@@ -22,6 +22,7 @@ from parlour.telemetry.metrics import Metrics
 log = structlog.get_logger("parlour.keeper")
 
 BEATS = 5  # in a lease: four may fail before a live turn is taken for dead
+GROUP = 50  # turns of one statement
 
 
 class Keeper:
@@ -60,18 +61,26 @@ class Keeper:
                 log.exception("keeper_failed")  # the next beat tries again
 
     async def _renew(self) -> None:
-        """Extend the leases of all turns here, and stop those that were asked to stop."""
-        partials: dict[TurnId, bytes | None] = {}
-        for turn, running in self._runner.running.items():
-            if not running.committed.done():
-                continue
-            size = running.sink.log.size
-            changed = size != running.saved_size
-            running.saved_size = size
-            partials[turn] = msgspec.json.encode(running.sink.parts()) if changed else None
-        if not partials:
-            return
+        """Extend the leases of all turns here, and stop those that were asked to stop.
+
+        A group at a time: a thousand half answers at once would hold the loop up, and need
+        megabytes.
+        """
+        turns = [r for r in self._runner.running.values() if r.committed.done()]
+        for first in range(0, len(turns), GROUP):
+            await self._renew_group(turns[first : first + GROUP])
+
+    async def _renew_group(self, group: list[Running]) -> None:
+        sizes = [running.sink.log.size for running in group]
+        partials: dict[TurnId, bytes | None] = {
+            running.turn: (
+                msgspec.json.encode(running.sink.parts()) if size != running.saved_size else None
+            )
+            for running, size in zip(group, sizes, strict=True)
+        }
         renewal = await self._store.renew(self._runner.owner, partials, self._lease_s)
+        for running, size in zip(group, sizes, strict=True):
+            running.saved_size = size
         for turn in renewal.stop | renewal.lost:
             self._runner.stop_here(turn)
 
