@@ -127,7 +127,8 @@ async def test_tokens_are_written_in_batches(new_redis: Callable[[], RedisServer
         await owner.close()
         stats = await redis.info("commandstats")
         assert stats["cmdstat_xadd"]["calls"] < tokens / 10
-        assert stats["cmdstat_eval"]["calls"] == owner.counts.rounds
+        # Closing may give up on the answer to a round that Redis has run.
+        assert stats["cmdstat_eval"]["calls"] - owner.counts.rounds in (0, 1)
         assert owner.counts.rounds <= stats["cmdstat_xadd"]["calls"]
 
 
