@@ -251,31 +251,3 @@ class CheckpointColumns(TypedColumns):
 
 
 checkpoints = Table("checkpoints", metadata, CheckpointColumns)
-
-
-class JobColumns(TypedColumns):
-    """Work outside turns: leased, fenced, resumed at `step`."""
-
-    id: Named[str] = Column(Text, primary_key=True)
-    workspace: Named[str | None] = Column(Text, ForeignKey("workspaces.id", ondelete="CASCADE"))
-    kind: Named[str] = Column(Text)
-    payload: Named[Any] = Column(JSON, nullable=False)
-    status: Named[str] = Column(Text, server_default="queued")
-    step: Named[int] = Column(Integer, server_default="0")
-    attempts: Named[int] = Column(Integer, server_default="0")
-    fence: Named[int] = Column(Integer, server_default="0")
-    owner: Named[str | None] = Column(Text)
-    error: Named[str | None] = Column(Text)
-    run_at: Named[datetime] = _timestamp(now=True)
-    lease_until: Named[datetime | None] = _timestamp(nullable=True)
-    created_at: Named[datetime] = _timestamp(now=True)
-    finished_at: Named[datetime | None] = _timestamp(nullable=True)
-
-
-jobs = Table(
-    "jobs",
-    metadata,
-    JobColumns,
-    CheckConstraint("status in ('queued', 'running', 'done', 'failed')", name="status"),
-    Index("jobs_next_idx", "run_at", postgresql_where=text("status in ('queued', 'running')")),
-)

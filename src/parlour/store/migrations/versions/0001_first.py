@@ -18,31 +18,6 @@ TABLES = (
     )
     """,
     """
-    CREATE TABLE jobs (
-        id TEXT NOT NULL,
-        workspace TEXT,
-        kind TEXT NOT NULL,
-        payload JSON NOT NULL,
-        status TEXT DEFAULT 'queued' NOT NULL,
-        step INTEGER DEFAULT '0' NOT NULL,
-        attempts INTEGER DEFAULT '0' NOT NULL,
-        fence INTEGER DEFAULT '0' NOT NULL,
-        owner TEXT,
-        error TEXT,
-        run_at TIMESTAMPTZ DEFAULT now() NOT NULL,
-        lease_until TIMESTAMPTZ,
-        created_at TIMESTAMPTZ DEFAULT now() NOT NULL,
-        finished_at TIMESTAMPTZ,
-        CONSTRAINT jobs_pkey PRIMARY KEY (id),
-        CONSTRAINT jobs_status_check CHECK (status in ('queued', 'running', 'done', 'failed')),
-        CONSTRAINT jobs_workspace_fkey FOREIGN KEY(workspace)
-            REFERENCES workspaces (id) ON DELETE CASCADE
-    )
-    """,
-    """
-    CREATE INDEX jobs_next_idx ON jobs (run_at) WHERE status in ('queued', 'running')
-    """,
-    """
     CREATE TABLE users (
         workspace TEXT NOT NULL,
         id TEXT NOT NULL,
@@ -227,7 +202,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop everything, with all that is in it."""
     op.execute(
-        "DROP TABLE jobs, checkpoints, turn_events, usage, tool_calls, turns, messages, threads,"
+        "DROP TABLE checkpoints, turn_events, usage, tool_calls, turns, messages, threads,"
         " users, workspaces"
     )
     op.execute("DROP FUNCTION turn_is_over()")
