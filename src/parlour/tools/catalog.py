@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -83,7 +84,7 @@ class _Entry:
     fresh_until: float = 0.0
     fetching: asyncio.Task[None] | None = None
     error: str = ""
-    waited: bool = False  # a turn has waited for it already
+    wait_until: float = 0.0  # monotonic; turns that come later do not wait for it. 0 = never asked
 
 
 class Catalog:
@@ -102,16 +103,20 @@ class Catalog:
     async def listings(self, principal: Principal) -> tuple[Listing, ...]:
         """One listing per server that has answered, in the order of the settings.
 
-        Waits at most `list_wait_s`, and only once per server and user; a server that is late or
-        dead is left out now and there again when it answers.
+        Waits at most until `list_wait_s` after a server was first asked for this user; one that is
+        late or dead is left out now and there again when it answers.
         """
         entries = [self._entry(server, principal) for server in self._servers]
-        new = [e for e in entries if e.listing is None and not e.waited]
-        for entry in new:
-            entry.waited = True
-        missing = {e.fetching for e in new if e.fetching is not None}
+        now = time.monotonic()
+        missing: set[asyncio.Task[None]] = set()
+        wait_s = 0.0
+        for entry in entries:
+            entry.wait_until = entry.wait_until or now + self._limits.list_wait_s
+            if entry.listing is None and entry.fetching is not None and now < entry.wait_until:
+                missing.add(entry.fetching)
+                wait_s = max(wait_s, entry.wait_until - now)
         if missing:
-            await asyncio.wait(missing, timeout=self._limits.list_wait_s)
+            await asyncio.wait(missing, timeout=wait_s)
         return tuple(e.listing for e in entries if e.listing is not None)
 
     async def warm(self) -> None:
