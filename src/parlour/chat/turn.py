@@ -255,6 +255,7 @@ class TurnRunner:
             log.exception("turn_crashed")
             problem = Internal("Something went wrong on our side. It has been logged.")
         finally:
+            running.stopping = True  # what is ending can no longer be stopped
             await asyncio.shield(self._end(running, answer, problem))
 
     async def _answer(self, running: Running, history: tuple[Message, ...]) -> Answer:
@@ -309,6 +310,9 @@ class TurnRunner:
             kept = await self._finish(running, final, parts, answer)
         except StoreUnavailable as outage:
             kept, problem = False, outage
+        except Exception:
+            log.exception("turn_not_stored")  # readers still have to hear how it ended
+            kept, problem = False, Internal("The answer could not be stored. It has been logged.")
         if not kept:
             # The turn is not ours any more, or could not be stored: never say it is done.
             final = finalize_of(
