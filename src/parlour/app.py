@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from parlour import __version__
-from parlour.agent.graph import Agent, AgentLimits
+from parlour.agent.graph import Agent
 from parlour.api import ai_sdk, health, me, openai, page, problems, threads, turns
 from parlour.api.access import LOCAL, Access
 from parlour.api.edge import Edge
@@ -25,9 +25,12 @@ from parlour.api.mcp import McpFace
 from parlour.api.shapes import ModelBody
 from parlour.api.sse import StreamWatch
 from parlour.api.streams import Streams
+from parlour.chat.answering import Answering
+from parlour.chat.ending import Ending
 from parlour.chat.keeper import Keeper
 from parlour.chat.reading import Readings
-from parlour.chat.turn import TurnLimits, TurnRunner
+from parlour.chat.running import TurnLimits
+from parlour.chat.turn import TurnRunner
 from parlour.errors import ConfigurationError, StoreUnavailable, Upstream
 from parlour.events.log import EventLog
 from parlour.events.memory import MemoryEventLog
@@ -159,17 +162,25 @@ async def build(settings: Settings) -> Services:
     postgres = None if settings.database_url else await start_embedded(settings.data_dir)
     database = await Database.open(database_url(settings, postgres))
     store, thread_store = Turns(database), Threads(database)
-    limits = settings.limits
+    limits, turn_limits = settings.limits, _turn_limits(settings)
     runner = TurnRunner(
         store=store,
         events=events,
-        agent=Agent(),
         model=model,
-        toolbox=toolbox,
+        answering=Answering(
+            store=store,
+            agent=Agent(),
+            model=model,
+            toolbox=toolbox,
+            policies=settings.policies(),
+            limits=turn_limits,
+            metrics=metrics,
+            own_words=settings.system_prompt,
+        ),
+        ending=Ending(store=store, metrics=metrics, model=model.name),
         room=Room(turns_max=limits.turns_max, wait_s=limits.turn_wait_s),
-        limits=_turn_limits(settings),
+        limits=turn_limits,
         metrics=metrics,
-        own_words=settings.system_prompt,
     )
     secret = settings.secret.get_secret_value() if settings.secret else ""
     access = Access(secret=secret, audience=settings.audience)
@@ -202,12 +213,8 @@ async def build(settings: Settings) -> Services:
 def _turn_limits(settings: Settings) -> TurnLimits:
     limits = settings.limits
     return TurnLimits(
-        agent=AgentLimits(
-            rounds_max=limits.rounds_max,
-            tool_calls_max=limits.tool_calls_max,
-            reply_tokens_max=limits.reply_tokens_max,
-            temperature=settings.models.temperature,
-        ),
+        reply_tokens_max=limits.reply_tokens_max,
+        temperature=settings.models.temperature,
         turn_s_max=limits.turn_s_max,
         message_chars_max=limits.message_chars_max,
         log_bytes_max=limits.log_bytes_max,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -20,6 +20,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -29,6 +30,7 @@ from pydantic_settings import (
 )
 
 from parlour.errors import ConfigurationError
+from parlour.policy import Policies, Policy, changed
 
 ADDRESSES = {
     "database_url": ("postgresql://user:password@host:5432/name", "postgres://…"),
@@ -55,8 +57,6 @@ class LimitSettings(_Section):
     turn_wait_s: float = Field(
         1.0, ge=0, description="How long a new turn waits for room before it is refused."
     )
-    rounds_max: int = Field(6, ge=1, description="Model calls in one turn.")
-    tool_calls_max: int = Field(3, ge=0, description="Tool calls in one turn.")
     turn_s_max: float = Field(120, gt=0, description="Seconds a turn may take.")
     reply_tokens_max: int = Field(4_096, ge=1, description="Tokens of one model reply.")
     window_messages: int = Field(
@@ -215,6 +215,27 @@ class Settings(BaseSettings):
         default_factory=dict[str, McpServer],
         description="MCP servers by name; see the section below.",
     )
+    policy: Policy = Field(default_factory=Policy)
+    workspaces: dict[str, dict[str, Any]] = Field(
+        default_factory=dict[str, dict[str, Any]],
+        description="What is different in one workspace: the sections of `policy`, by workspace.",
+    )
+
+    @model_validator(mode="after")
+    def _check_workspaces(self) -> Self:
+        for name, changes in self.workspaces.items():
+            try:
+                changed(self.policy, changes)
+            except ValidationError as error:
+                first = error.errors()[0]
+                field = ".".join(["workspaces", name, *map(str, first["loc"])])
+                raise ValueError(f"`{field}`: {first['msg']}") from None
+        return self
+
+    def policies(self) -> Policies:
+        """The policy of every workspace."""
+        changes = {name: changed(self.policy, c) for name, c in self.workspaces.items()}
+        return Policies(self.policy, changes)
 
     @field_validator("database_url", "redis_url")
     @classmethod

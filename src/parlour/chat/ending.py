@@ -1,16 +1,25 @@
-"""How a turn ended, said once: in its terminal event and in its message."""
+"""How a turn ends: stored first, then said once, in its terminal event and in its message."""
 
 from __future__ import annotations
 
-from typing import Literal
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
 
 import structlog
 
 from parlour.agent.graph import Answer
+from parlour.chat.running import Running
 from parlour.chat.sink import TurnSink
-from parlour.domain import ErrorPart
-from parlour.errors import Problem
+from parlour.domain import ErrorPart, Part, TurnStatus
+from parlour.errors import Internal, Problem, StoreUnavailable, TurnLost
 from parlour.events.types import Failure, Finalize
+from parlour.store.turns import Turns
+from parlour.telemetry.metrics import Metrics
+
+log = structlog.get_logger("parlour.turn")
+
+FINISH_RETRIES_S = (0.1, 0.5, 1.0, 2.0, 4.0)  # a short outage of the store must not fail a turn
 
 
 def finalize_of(sink: TurnSink, answer: Answer | None, problem: Problem | None) -> Finalize:
@@ -42,3 +51,85 @@ def _failure(problem: Problem) -> Failure:
 def error_part(failure: Failure) -> ErrorPart:
     """The failure as the stored message keeps it."""
     return ErrorPart(failure.code, failure.message, failure.retryable, failure.reference)
+
+
+class Ending:
+    """Stores turns and says how they ended. One for the process."""
+
+    def __init__(self, *, store: Turns, metrics: Metrics, model: str) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._model = model
+
+    async def store_and_say(
+        self, running: Running, answer: Answer | None, problem: Problem | None
+    ) -> None:
+        """Store the turn, then say its one terminal event."""
+        sink = running.sink
+        sink.end()
+        final = finalize_of(sink, answer, problem)
+        parts = sink.parts()
+        if final.error:
+            parts = (*parts, error_part(final.error))
+        try:
+            kept = await self._finish(running, final, parts, answer)
+        except StoreUnavailable as outage:
+            kept, problem = False, outage
+        except Exception:
+            log.exception("turn_not_stored")  # readers still have to hear how it ended
+            kept, problem = False, Internal("The answer could not be stored. It has been logged.")
+        if not kept:
+            # The turn is not ours any more, or could not be stored: never say it is done.
+            final = finalize_of(
+                sink, None, problem or TurnLost("Another process ended this answer.")
+            )
+        sink.event(final)  # only now: readers and other processes take what is on the log
+        sink.log.flush(now=True)
+        ended: dict[str, Any] = {
+            "status": final.status,
+            "code": final.error.code if final.error else "",
+            "elapsed_ms": final.elapsed_ms,
+            "first_token_ms": final.first_token_ms,
+        }
+        self._metrics.turn_ended(**ended, usage=sink.usage)
+        log.info("turn_ended", **ended, tokens=sink.usage.total)
+
+    async def _finish(
+        self, running: Running, final: Finalize, parts: tuple[Part, ...], answer: Answer | None
+    ) -> bool:
+        async def attempt() -> bool:
+            return await self._store.finish(
+                running.turn,
+                fence=running.fence,
+                status=TurnStatus(final.status),
+                finish_reason=final.finish_reason,
+                parts=parts,
+                usage=running.sink.usage,
+                events=running.sink.packed_events(final),
+                first_token_ms=final.first_token_ms,
+                elapsed_ms=final.elapsed_ms,
+                error=error_part(final.error) if final.error else None,
+                model=self._model,
+                served_by=answer.served_by if answer else None,
+            )
+
+        async def landed() -> bool:
+            kept = await self._store.get(running.principal, running.thread, running.turn)
+            return kept.status == final.status
+
+        return await _retrying(attempt, landed)
+
+
+async def _retrying(
+    attempt: Callable[[], Awaitable[bool]], landed: Callable[[], Awaitable[bool]]
+) -> bool:
+    """Try until the store answers. After a lost answer, "not yours to end" may mean that the
+    first try has landed."""
+    for number, pause in enumerate((*FINISH_RETRIES_S, 0)):
+        try:
+            return await attempt() or (number > 0 and await landed())
+        except StoreUnavailable:
+            if not pause:
+                raise
+            await asyncio.sleep(pause)
+    raise AssertionError("unreachable")

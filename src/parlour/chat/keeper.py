@@ -13,7 +13,8 @@ import asyncio
 import msgspec
 import structlog
 
-from parlour.chat.turn import Running, TurnRunner
+from parlour.chat.running import Running
+from parlour.chat.turn import TurnRunner
 from parlour.domain import TurnId
 from parlour.errors import StoreUnavailable
 from parlour.store.turns import Turns

@@ -1,0 +1,79 @@
+"""What a turn does between its claim and its end: the prompt, the model, the tools."""
+
+from __future__ import annotations
+
+import asyncio
+
+from parlour.agent.graph import Agent, AgentLimits, Answer, ProgressReport, Run
+from parlour.agent.prompt import system_prompt
+from parlour.agent.saver import TurnSaver
+from parlour.chat.context import to_prompt
+from parlour.chat.running import Running, TurnLimits
+from parlour.domain import Message, ToolOutcome, ToolRequest
+from parlour.errors import TurnLost
+from parlour.models.port import Model
+from parlour.policy import Policies
+from parlour.store.turns import Turns
+from parlour.telemetry.metrics import Metrics
+from parlour.tools.toolbox import Toolbox
+
+
+class Answering:
+    """Answers turns that are claimed. One for the process; it holds no state of any turn."""
+
+    def __init__(
+        self,
+        *,
+        store: Turns,
+        agent: Agent,
+        model: Model,
+        toolbox: Toolbox,
+        policies: Policies,
+        limits: TurnLimits,
+        metrics: Metrics,
+        own_words: str = "",
+    ) -> None:
+        self._store = store
+        self._agent = agent
+        self._model = model
+        self._toolbox = toolbox
+        self._policies = policies
+        self._limits = limits
+        self._metrics = metrics
+        self._system = system_prompt(own_words)
+
+    async def answer(self, running: Running, history: tuple[Message, ...]) -> Answer:
+        """Drive one turn to its answer. Raises what the model raises, and `TurnLost`."""
+
+        async def call_tool(request: ToolRequest, report: ProgressReport) -> ToolOutcome:
+            # Nothing acts for a message that may yet fail to be stored.
+            await asyncio.shield(running.committed)
+            outcome = await self._toolbox.call(running.principal, request, on_progress=report)
+            server = self._toolbox.server_of(request.name)
+            self._metrics.tool_called(server, ok=outcome.ok, elapsed_ms=outcome.elapsed_ms)
+            return outcome
+
+        async def save(data: bytes) -> None:
+            # Before the commit there is no turn to keep it with, and a quick round gets here first.
+            await asyncio.shield(running.committed)
+            if not await self._store.save_checkpoint(running.turn, running.fence, data):
+                raise TurnLost("Another process has taken over this answer.")
+
+        run = Run(
+            prompt=to_prompt(self._system, history),
+            model=self._model,
+            tools=await self._toolbox.specs(running.principal),
+            call_tool=call_tool,
+            sink=running.sink,
+            limits=self._agent_limits(running),
+        )
+        return await self._agent.run(run, saver=TurnSaver(save=save), thread=running.turn)
+
+    def _agent_limits(self, running: Running) -> AgentLimits:
+        question = self._policies.of(running.principal.workspace).question
+        return AgentLimits(
+            rounds_max=question.rounds_max,
+            tool_calls_max=question.tool_calls_max,
+            reply_tokens_max=self._limits.reply_tokens_max,
+            temperature=self._limits.temperature,
+        )

@@ -1,0 +1,46 @@
+"""One turn while it runs in this process, and the bounds that all turns have."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from parlour.chat.ask import Ask
+from parlour.chat.sink import TurnSink
+from parlour.domain import MessageId, Principal, ThreadId, TurnId
+
+
+@dataclass(slots=True)
+class Running:
+    """One turn in this process."""
+
+    principal: Principal
+    ask: Ask
+    turn: TurnId
+    message: MessageId
+    fence: int
+    sink: TurnSink
+    task: asyncio.Task[None] | None = None
+    stopping: bool = False
+    committed: asyncio.Future[bool] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )  # False: the commit failed, so there is no turn
+    saved_size: int = 0  # of the log, when its parts were last stored
+
+    @property
+    def thread(self) -> ThreadId:
+        """The conversation it belongs to."""
+        return self.ask.thread
+
+
+@dataclass(frozen=True, slots=True)
+class TurnLimits:
+    """Bounds of a turn; seconds, characters and bytes as the names say."""
+
+    turn_s_max: float
+    message_chars_max: int
+    log_bytes_max: int
+    window_messages: int
+    reply_tokens_max: int
+    temperature: float | None = None
+    lease_s: float = 15

@@ -1,0 +1,60 @@
+"""What may differ from workspace to workspace: one frozen tree of plain, validated values.
+
+`[policy.<section>]` of the settings holds for every workspace, `[workspaces.<id>.<section>]`
+changes single fields for one. Rooms ask `Policies.of(workspace)` and never see the settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A part of the policy; frozen, and every field documented."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class QuestionPolicy(Section):
+    """How much one question may take."""
+
+    tool_calls_max: int = Field(3, ge=0, description="Tool calls for one question.")
+    rounds_max: int = Field(6, ge=1, description="Model calls for one question.")
+
+
+class Policy(Section):
+    """All that may differ per workspace."""
+
+    question: QuestionPolicy = Field(default_factory=lambda: QuestionPolicy.model_validate({}))
+
+
+class Policies:
+    """The policy of each workspace. One for the process."""
+
+    def __init__(
+        self, default: Policy | None = None, workspaces: Mapping[str, Policy] | None = None
+    ) -> None:
+        self._default = default or Policy()
+        self._workspaces = dict(workspaces or {})
+
+    def of(self, workspace: str) -> Policy:
+        """The policy that holds in a workspace; one without words of its own has the default."""
+        return self._workspaces.get(workspace, self._default)
+
+
+def changed(default: Policy, changes: Mapping[str, Any]) -> Policy:
+    """`default` with single fields changed. Raises `pydantic.ValidationError`."""
+    return Policy.model_validate(_merged(default.model_dump(), changes))
+
+
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in changes.items():
+        inner = merged.get(name)
+        if isinstance(inner, Mapping) and isinstance(value, Mapping):
+            value = _merged(cast("Mapping[str, Any]", inner), cast("Mapping[str, Any]", value))
+        merged[name] = value
+    return merged
