@@ -16,28 +16,23 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from parlour import __version__
+from parlour import __version__, parts
 from parlour.agent.graph import Agent
 from parlour.api import ai_sdk, health, me, openai, page, problems, threads, turns
 from parlour.api.access import LOCAL, Access
 from parlour.api.edge import Edge
 from parlour.api.mcp import McpFace
-from parlour.api.shapes import ModelBody
 from parlour.api.sse import StreamWatch
 from parlour.api.streams import Streams
 from parlour.chat.answering import Answering
 from parlour.chat.ending import Ending
 from parlour.chat.keeper import Keeper
 from parlour.chat.reading import Readings
-from parlour.chat.running import TurnLimits
 from parlour.chat.turn import TurnRunner
 from parlour.errors import ConfigurationError, StoreUnavailable, Upstream
 from parlour.events.log import EventLog
-from parlour.events.memory import MemoryEventLog
 from parlour.limits.room import Room
 from parlour.models.port import Model, Warmable
-from parlour.models.registry import build_model, kind_of
-from parlour.models.wire import WireLimits
 from parlour.settings import Settings
 from parlour.store.database import Database
 from parlour.store.embedded import EmbeddedPostgres, start_embedded
@@ -47,20 +42,11 @@ from parlour.store.threads import Threads
 from parlour.store.turns import Turns
 from parlour.telemetry.loop_probe import LoopProbe
 from parlour.telemetry.metrics import Metrics
-from parlour.tools.config import ServerConfig
 from parlour.tools.toolbox import Toolbox
 
 log = structlog.get_logger("parlour.app")
 
 CLOSE_S = 5  # for each part; together with the turns it stays within 30 s
-MODEL_NOTES = {
-    "hosted": "",
-    "local": "A small demo model that runs on this machine. It is often wrong; set OPENAI_API_KEY "
-    "or ANTHROPIC_API_KEY to connect a real one.",
-    "scripted": "No model is connected: these answers come from a script. Set OPENAI_API_KEY or "
-    "ANTHROPIC_API_KEY to connect a real one.",
-}
-SECRET_CHARS_MIN = 32  # HS256 wants a key as long as its digest
 
 
 @dataclass(slots=True)
@@ -155,14 +141,18 @@ async def build(settings: Settings) -> Services:
 
     Raises `ConfigurationError` for settings that cannot work together.
     """
-    _check(settings)
+    parts.check(settings)
     metrics = Metrics()
     # First what can be refused, then what has to be closed.
-    events, model, toolbox = _events(settings), _model(settings), _toolbox(settings)
+    events, model, toolbox = (
+        parts.event_log(settings),
+        parts.chat_model(settings),
+        parts.toolbox(settings),
+    )
     postgres = None if settings.database_url else await start_embedded(settings.data_dir)
     database = await Database.open(database_url(settings, postgres))
     store, thread_store = Turns(database), Threads(database)
-    limits, turn_limits = settings.limits, _turn_limits(settings)
+    limits, turn_limits = settings.limits, parts.turn_limits(settings)
     runner = TurnRunner(
         store=store,
         events=events,
@@ -207,19 +197,6 @@ async def build(settings: Settings) -> Services:
             hidden_days=settings.retention.hidden_days,
         ),
         probe=LoopProbe(metrics.loop_lag_seconds),
-    )
-
-
-def _turn_limits(settings: Settings) -> TurnLimits:
-    limits = settings.limits
-    return TurnLimits(
-        reply_tokens_max=limits.reply_tokens_max,
-        temperature=settings.models.temperature,
-        turn_s_max=limits.turn_s_max,
-        message_chars_max=limits.message_chars_max,
-        log_bytes_max=limits.log_bytes_max,
-        window_messages=limits.window_messages,
-        lease_s=limits.lease_s,
     )
 
 
@@ -269,7 +246,7 @@ def create_api(services: Services) -> FastAPI:
         openai.router(access=access, runner=runner, streams=streams),
         me.router(
             access=access,
-            model=_model_body(services.model),
+            model=parts.model_body(services.model),
             message_chars_max=services.settings.limits.message_chars_max,
         ),
         health.router(checks={"serving": serving, "database": database}, metrics=services.metrics),
@@ -289,19 +266,6 @@ async def running(settings: Settings, *, serving: bool = True) -> AsyncGenerator
         yield services
     finally:
         await services.close()
-
-
-def _check(settings: Settings) -> None:
-    secret = settings.secret.get_secret_value() if settings.secret else ""
-    if secret and len(secret) < SECRET_CHARS_MIN:
-        raise ConfigurationError(
-            f"PARLOUR_SECRET has {len(secret)} characters; it needs {SECRET_CHARS_MIN} or more."
-        )
-    if not secret and settings.host not in {"127.0.0.1", "localhost", "::1"}:
-        raise ConfigurationError(
-            f"PARLOUR_HOST is {settings.host}, but without PARLOUR_SECRET only the loopback "
-            "interface is served. Set PARLOUR_SECRET, or leave PARLOUR_HOST at 127.0.0.1."
-        )
 
 
 def database_url(settings: Settings, postgres: EmbeddedPostgres | None) -> str:
@@ -329,68 +293,3 @@ async def prepare_database(settings: Settings, url: str) -> None:
             "The database at PARLOUR_DATABASE_URL has an older schema than this version needs. "
             "Run `parlour migrate` once, then start again."
         )
-
-
-def _events(settings: Settings) -> EventLog:
-    if not settings.redis_url:
-        return MemoryEventLog()
-    try:
-        from parlour.events.redis import RedisEventLog
-    except ModuleNotFoundError:
-        raise ConfigurationError(
-            "PARLOUR_REDIS_URL is set, but the Redis client is not installed. "
-            "Type: pip install 'parlour[redis]'"
-        ) from None
-    return RedisEventLog(settings.redis_url.get_secret_value())
-
-
-def _model(settings: Settings) -> Model:
-    calls = settings.models
-    openai_key, anthropic_key = settings.openai_api_key, settings.anthropic_api_key
-    return build_model(
-        settings.model,
-        openai_api_key=openai_key.get_secret_value() if openai_key else "",
-        openai_base_url=settings.openai_base_url,
-        anthropic_api_key=anthropic_key.get_secret_value() if anthropic_key else "",
-        anthropic_base_url=settings.anthropic_base_url,
-        data_dir=settings.data_dir,
-        cache_dir=settings.cache_dir,
-        local_model=settings.local_model,
-        limits=WireLimits(
-            connect_s=calls.connect_s,
-            first_byte_s=calls.first_byte_s,
-            idle_s=calls.idle_s,
-            total_s=calls.total_s,
-            line_bytes_max=calls.line_bytes_max,
-        ),
-    )
-
-
-def _toolbox(settings: Settings) -> Toolbox:
-    servers = [
-        ServerConfig(
-            name=name,
-            command=server.command,
-            args=tuple(server.args),
-            env=server.env,
-            url=server.url,
-            headers={key: value.get_secret_value() for key, value in server.headers.items()},
-            timeout_s=server.timeout_s,
-            connect_s=server.connect_s,
-            result_bytes_max=server.result_bytes_max,
-            allow=tuple(server.allow),
-            deny=tuple(server.deny),
-        )
-        for name, server in settings.mcp.items()
-    ]
-    return Toolbox(tuple(servers))
-
-
-def _model_body(model: Model) -> ModelBody:
-    kind = kind_of(model.name)
-    return ModelBody(
-        name=model.name,
-        label=model.name.partition(":")[2] or kind,
-        kind=kind,
-        note=MODEL_NOTES[kind],
-    )

@@ -1,0 +1,125 @@
+"""From settings to single parts: the first half of the composition root.
+
+`app.py` puts the parts together. Each function here picks one implementation and hands it plain
+values; nothing is started.
+"""
+
+from __future__ import annotations
+
+from parlour.api.shapes import ModelBody
+from parlour.chat.running import TurnLimits
+from parlour.errors import ConfigurationError
+from parlour.events.log import EventLog
+from parlour.events.memory import MemoryEventLog
+from parlour.models.port import Model
+from parlour.models.registry import build_model, kind_of
+from parlour.models.wire import WireLimits
+from parlour.settings import Settings
+from parlour.tools.config import ServerConfig
+from parlour.tools.toolbox import Toolbox
+
+MODEL_NOTES = {
+    "hosted": "",
+    "local": "A small demo model that runs on this machine. It is often wrong; set OPENAI_API_KEY "
+    "or ANTHROPIC_API_KEY to connect a real one.",
+    "scripted": "No model is connected: these answers come from a script. Set OPENAI_API_KEY or "
+    "ANTHROPIC_API_KEY to connect a real one.",
+}
+SECRET_CHARS_MIN = 32  # HS256 wants a key as long as its digest
+
+
+def turn_limits(settings: Settings) -> TurnLimits:
+    """Bounds of every turn."""
+    limits = settings.limits
+    return TurnLimits(
+        reply_tokens_max=limits.reply_tokens_max,
+        temperature=settings.models.temperature,
+        turn_s_max=limits.turn_s_max,
+        message_chars_max=limits.message_chars_max,
+        log_bytes_max=limits.log_bytes_max,
+        window_messages=limits.window_messages,
+        lease_s=limits.lease_s,
+    )
+
+
+def check(settings: Settings) -> None:
+    """Raise `ConfigurationError` for settings that cannot work together."""
+    secret = settings.secret.get_secret_value() if settings.secret else ""
+    if secret and len(secret) < SECRET_CHARS_MIN:
+        raise ConfigurationError(
+            f"PARLOUR_SECRET has {len(secret)} characters; it needs {SECRET_CHARS_MIN} or more."
+        )
+    if not secret and settings.host not in {"127.0.0.1", "localhost", "::1"}:
+        raise ConfigurationError(
+            f"PARLOUR_HOST is {settings.host}, but without PARLOUR_SECRET only the loopback "
+            "interface is served. Set PARLOUR_SECRET, or leave PARLOUR_HOST at 127.0.0.1."
+        )
+
+
+def event_log(settings: Settings) -> EventLog:
+    """The event log: in memory, or on Redis."""
+    if not settings.redis_url:
+        return MemoryEventLog()
+    try:
+        from parlour.events.redis import RedisEventLog
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "PARLOUR_REDIS_URL is set, but the Redis client is not installed. "
+            "Type: pip install 'parlour[redis]'"
+        ) from None
+    return RedisEventLog(settings.redis_url.get_secret_value())
+
+
+def chat_model(settings: Settings) -> Model:
+    """The model that PARLOUR_MODEL names."""
+    calls = settings.models
+    openai_key, anthropic_key = settings.openai_api_key, settings.anthropic_api_key
+    return build_model(
+        settings.model,
+        openai_api_key=openai_key.get_secret_value() if openai_key else "",
+        openai_base_url=settings.openai_base_url,
+        anthropic_api_key=anthropic_key.get_secret_value() if anthropic_key else "",
+        anthropic_base_url=settings.anthropic_base_url,
+        data_dir=settings.data_dir,
+        cache_dir=settings.cache_dir,
+        local_model=settings.local_model,
+        limits=WireLimits(
+            connect_s=calls.connect_s,
+            first_byte_s=calls.first_byte_s,
+            idle_s=calls.idle_s,
+            total_s=calls.total_s,
+            line_bytes_max=calls.line_bytes_max,
+        ),
+    )
+
+
+def toolbox(settings: Settings) -> Toolbox:
+    """All MCP servers."""
+    servers = [
+        ServerConfig(
+            name=name,
+            command=server.command,
+            args=tuple(server.args),
+            env=server.env,
+            url=server.url,
+            headers={key: value.get_secret_value() for key, value in server.headers.items()},
+            timeout_s=server.timeout_s,
+            connect_s=server.connect_s,
+            result_bytes_max=server.result_bytes_max,
+            allow=tuple(server.allow),
+            deny=tuple(server.deny),
+        )
+        for name, server in settings.mcp.items()
+    ]
+    return Toolbox(tuple(servers))
+
+
+def model_body(model: Model) -> ModelBody:
+    """What people are told about the model."""
+    kind = kind_of(model.name)
+    return ModelBody(
+        name=model.name,
+        label=model.name.partition(":")[2] or kind,
+        kind=kind,
+        note=MODEL_NOTES[kind],
+    )
