@@ -16,7 +16,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from parlour import __version__, parts
+from parlour import __version__, parts, tokens
 from parlour.agent.graph import Agent
 from parlour.api import ai_sdk, health, me, openai, page, problems, threads, turns
 from parlour.api.access import LOCAL, Access
@@ -83,6 +83,7 @@ class Services:
         self.housekeeping.start()
         if not serving:
             return
+        await asyncio.to_thread(tokens.load)  # half a second, once: no turn waits for it
         await self.events.start()
         await self.toolbox.start()
         await self.mcp.start()
