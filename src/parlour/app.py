@@ -34,6 +34,7 @@ from parlour.events.log import EventLog
 from parlour.limits.room import Room
 from parlour.models.port import Model, Warmable
 from parlour.settings import Settings
+from parlour.store.audit import Audit
 from parlour.store.database import Database
 from parlour.store.embedded import EmbeddedPostgres, start_embedded
 from parlour.store.housekeeping import Housekeeping
@@ -60,6 +61,7 @@ class Services:
     events: EventLog
     threads: Threads
     turns: Turns
+    audit: Audit
     model: Model
     toolbox: Toolbox
     runner: TurnRunner
@@ -79,6 +81,7 @@ class Services:
         Without `serving` only what keeps house: lost turns and the sweep.
         """
         await prepare_database(self.settings, database_url(self.settings, self.postgres))
+        self.audit.start()
         await self.keeper.start()
         self.housekeeping.start()
         if not serving:
@@ -126,6 +129,7 @@ class Services:
             self.toolbox.close,
             self.model.close,
             self.events.close,
+            self.audit.close,
             self.database.close,
         ]
         if self.postgres:
@@ -152,7 +156,7 @@ async def build(settings: Settings) -> Services:
     )
     postgres = None if settings.database_url else await start_embedded(settings.data_dir)
     database = await Database.open(database_url(settings, postgres))
-    store, thread_store = Turns(database), Threads(database)
+    store, thread_store, audit = Turns(database), Threads(database), Audit(database)
     limits, turn_limits = settings.limits, parts.turn_limits(settings)
     runner = TurnRunner(
         store=store,
@@ -173,8 +177,7 @@ async def build(settings: Settings) -> Services:
         limits=turn_limits,
         metrics=metrics,
     )
-    secret = settings.secret.get_secret_value() if settings.secret else ""
-    access = Access(secret=secret, audience=settings.audience)
+    access = parts.access(settings)
     _read_gauges(metrics, database, events)
     return Services(
         settings=settings,
@@ -184,6 +187,7 @@ async def build(settings: Settings) -> Services:
         events=events,
         threads=thread_store,
         turns=store,
+        audit=audit,
         model=model,
         toolbox=toolbox,
         runner=runner,
@@ -192,11 +196,7 @@ async def build(settings: Settings) -> Services:
         watch=StreamWatch(stall_s=limits.reader_stall_s, metrics=metrics),
         access=access,
         mcp=McpFace(access),
-        housekeeping=Housekeeping(
-            database,
-            events_days=settings.retention.events_days,
-            hidden_days=settings.retention.hidden_days,
-        ),
+        housekeeping=parts.housekeeping(settings, database),
         probe=LoopProbe(metrics.loop_lag_seconds),
     )
 

@@ -6,6 +6,7 @@ values; nothing is started.
 
 from __future__ import annotations
 
+from parlour.api.access import Access
 from parlour.api.shapes import ModelBody
 from parlour.chat.running import TurnLimits
 from parlour.errors import ConfigurationError
@@ -15,6 +16,8 @@ from parlour.models.port import Model
 from parlour.models.registry import build_model, kind_of
 from parlour.models.wire import WireLimits
 from parlour.settings import Settings
+from parlour.store.database import Database
+from parlour.store.housekeeping import Housekeeping
 from parlour.tools.config import ServerConfig
 from parlour.tools.toolbox import Toolbox
 
@@ -54,6 +57,18 @@ def check(settings: Settings) -> None:
             f"PARLOUR_HOST is {settings.host}, but without PARLOUR_SECRET only the loopback "
             "interface is served. Set PARLOUR_SECRET, or leave PARLOUR_HOST at 127.0.0.1."
         )
+
+
+def access(settings: Settings) -> Access:
+    """Who may come in, and how they prove who they are."""
+    secret = settings.secret.get_secret_value() if settings.secret else ""
+    return Access(secret=secret, audience=settings.audience)
+
+
+def housekeeping(settings: Settings, database: Database) -> Housekeeping:
+    """The sweep of what is kept no longer."""
+    kept = settings.retention
+    return Housekeeping(database, events_days=kept.events_days, hidden_days=kept.hidden_days)
 
 
 def event_log(settings: Settings) -> EventLog:

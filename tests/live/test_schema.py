@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import pkgutil
 
 import psycopg
 import pytest
@@ -10,10 +12,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
+from parlour import store
 from parlour.errors import StoreUnavailable
 from parlour.store.migrate import migrate, pending, undo
 from parlour.store.tables import metadata
 from tests.postgres import fresh_database
+
+for module in pkgutil.iter_modules(store.__path__):
+    if module.name.startswith("tables_"):  # each adds its tables to the one metadata
+        importlib.import_module(f"parlour.store.{module.name}")
 
 
 def differences(url: str) -> list[object]:
