@@ -19,6 +19,7 @@ from parlour.settings import Settings
 from parlour.store.database import Database
 from parlour.store.housekeeping import Housekeeping
 from parlour.tools.config import ServerConfig
+from parlour.tools.identity import TokenRule
 from parlour.tools.toolbox import Toolbox
 
 MODEL_NOTES = {
@@ -110,23 +111,27 @@ def chat_model(settings: Settings) -> Model:
 
 def toolbox(settings: Settings) -> Toolbox:
     """All MCP servers."""
-    servers = [
-        ServerConfig(
-            name=name,
-            command=server.command,
-            args=tuple(server.args),
-            env=server.env,
-            url=server.url,
-            headers={key: value.get_secret_value() for key, value in server.headers.items()},
-            timeout_s=server.timeout_s,
-            connect_s=server.connect_s,
-            result_bytes_max=server.result_bytes_max,
-            allow=tuple(server.allow),
-            deny=tuple(server.deny),
+    return Toolbox(tuple(_server(settings, name) for name in settings.mcp))
+
+
+def _server(settings: Settings, name: str) -> ServerConfig:
+    server = settings.mcp[name]
+    if server.token is None:
+        return ServerConfig(name, **server.plain())
+    key = server.token.signing_key(name)
+    if settings.secret and key == settings.secret.get_secret_value():
+        raise ConfigurationError(
+            f"`mcp.{name}.token.key` is PARLOUR_SECRET: that server could sign in as anybody. "
+            "Give it a key of its own."
         )
-        for name, server in settings.mcp.items()
-    ]
-    return Toolbox(tuple(servers))
+    token = server.token.model_dump(exclude={"key", "audience", "claims"})
+    rule = TokenRule(
+        key=key,
+        audience=server.token.audience or server.url,
+        claims=tuple(server.token.claims),
+        **token,
+    )
+    return ServerConfig(name, token=rule, **server.plain())
 
 
 def model_body(model: Model) -> ModelBody:

@@ -30,6 +30,7 @@ from pydantic_settings import (
 )
 
 from parlour.errors import ConfigurationError
+from parlour.mcp_settings import McpServer
 from parlour.policy import Policies, Policy, changed
 
 ADDRESSES = {
@@ -88,35 +89,6 @@ class ModelSettings(_Section):
     )
     temperature: float | None = Field(
         None, ge=0, le=2, description="Sampling temperature; empty = the provider's default."
-    )
-
-
-class McpServer(_Section):
-    """One MCP server: `command` (with `args`, `env`) for stdio, or `url` for streamable HTTP."""
-
-    command: str = Field("", description="Program to start, for a server on stdio.")
-    args: list[str] = Field(default_factory=list[str], description="Its arguments.")
-    env: dict[str, str] = Field(
-        default_factory=dict[str, str], description="Its environment, beside PATH and HOME."
-    )
-    url: str = Field("", description="Address of a server on streamable HTTP.")
-    headers: dict[str, SecretStr] = Field(
-        default_factory=dict[str, SecretStr], description="Headers sent with every request."
-    )
-    timeout_s: float = Field(30, gt=0, description="Seconds for one tool call.")
-    connect_s: float = Field(
-        20, gt=0, description="Seconds to start or reach the server; first starts take long."
-    )
-    result_bytes_max: int = Field(
-        65_536, ge=1_000, description="Largest tool result the model sees; more is cut and said so."
-    )
-    allow: list[str] = Field(
-        default_factory=list[str],
-        description="Tools to offer, by name or pattern (`get_*`); empty = all.",
-    )
-    deny: list[str] = Field(
-        default_factory=list[str],
-        description="Tools not to offer, by name or pattern; stronger than `allow`.",
     )
 
 

@@ -11,6 +11,7 @@ from mcp.server import Server
 
 from parlour.domain import Principal
 from parlour.errors import ConfigurationError
+from parlour.tools.identity import TokenRule
 
 # The name becomes the first part of every tool's name; `__` parts it from the tool, so it holds
 # no `__` and ends with no `_`. 30 characters leave 32 of a model's 64 to the tool.
@@ -22,9 +23,15 @@ class ServerConfig:
     """One MCP server: by `command` on stdio, by `url` on streamable HTTP, or by `build` in process.
 
     `env` is added to PATH, HOME and the like; nothing else of our environment reaches the server.
-    `headers` go with every request. `timeout_s` bounds one tool call, `connect_s` a start or a
-    connection (first starts of packaged servers take seconds). `result_bytes_max` is what a model
-    sees of one result. `allow` and `deny` are names or patterns (`get_*`); empty `allow` = all.
+    `headers` go with every request, and so does a token by the rule `token`, made for the user of
+    the connection. `timeout_s` bounds one tool call, `connect_s` a start or a connection (first
+    starts of packaged servers take seconds). `result_bytes_max` and `result_tokens_max` are what a
+    model sees of one result. `allow` and `deny` are names or patterns (`get_*`); empty `allow` =
+    all. `approve`, `no_approve` and `statements` (tool -> dotted path of the argument that holds a
+    statement) are data for whoever judges calls. A `pinned` server's tools are offered as they were
+    first seen. `search_tool` and `call_tool` name the two tools of a server that hides the others
+    behind them; empty = found by their shape. `wrap_argument` is the one argument that such hidden
+    tools take. `instructions_chars_max` is how much of the server's own words the model sees.
     """
 
     name: str
@@ -37,8 +44,19 @@ class ServerConfig:
     timeout_s: float = 30.0
     connect_s: float = 20.0
     result_bytes_max: int = 65_536
+    result_tokens_max: int = 8_000
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
+    token: TokenRule | None = None
+    approve: tuple[str, ...] = ()
+    no_approve: tuple[str, ...] = ()
+    statements: Mapping[str, str] = field(default_factory=dict[str, str])
+    pinned: bool = True
+    call_by_name: bool = True
+    search_tool: str = ""
+    call_tool: str = ""
+    wrap_argument: str = ""
+    instructions_chars_max: int = 2_000
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -49,6 +67,17 @@ class ServerConfig:
         if bool(self.command) + bool(self.url) + bool(self.build) != 1:
             raise ConfigurationError(
                 f"The MCP server {self.name!r} needs either a command or a url, and not both."
+            )
+        if self.token is not None and not self.url:
+            raise ConfigurationError(
+                f"The MCP server {self.name!r} has a token but no url: a program on this machine "
+                "is sent no headers. Give it what it needs in env."
+            )
+        names = {header.lower() for header in self.headers}
+        if self.token is not None and self.token.header.lower() in names:
+            raise ConfigurationError(
+                f"The MCP server {self.name!r} has both a static header {self.token.header} and a "
+                "token that is sent in it; leave one of them out."
             )
 
     @property

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import httpx2
+import msgspec
 from mcp import Client
 from mcp.client.session import IncomingMessage
 from mcp.types import Implementation, ToolListChangedNotification
@@ -24,6 +25,7 @@ from parlour.domain import Principal
 from parlour.tools.config import ServerConfig, ToolLimits
 from parlour.tools.failures import Busy, CallFailed, Unreachable
 from parlour.tools.http import http_transport
+from parlour.tools.identity import Mint
 from parlour.tools.sessions import Operation, Session
 from parlour.tools.stdio import stdio_transport
 
@@ -260,6 +262,7 @@ class Connections:
             server = http_transport(
                 config.url,
                 config.headers,
+                identity=Mint(config.token, principal).headers if config.token else None,
                 verify=self._tls,
                 message_bytes_max=self._limits.message_bytes_max,
             )
@@ -289,10 +292,16 @@ class Connections:
 
 
 def connection_key(config: ServerConfig, principal: Principal) -> Key:
-    """What tells connections apart; in process also what a newer token says of the user."""
+    """What tells connections apart: the user, and what the server is told or shown of them.
+
+    A newer token of the host that says something else of the user makes another connection.
+    """
     key = (config.name, principal.workspace, principal.user)
+    if config.token is not None:
+        said = config.token.passed_on(principal)
+        return (*key, msgspec.json.encode(said, order="sorted").decode())
     if config.build is None:
         return key
-    said = (principal.name, principal.locale, principal.tier, principal.jurisdiction)
+    shown = (principal.name, principal.locale, principal.tier, principal.jurisdiction)
     zone = str(principal.claims.get("zoneinfo", ""))
-    return (*key, *said, zone, *sorted(principal.roles))
+    return (*key, *shown, zone, *sorted(principal.roles))

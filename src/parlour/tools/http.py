@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,9 +25,18 @@ ERROR_BYTES_MAX = 16_384  # Of an HTTP error page, to look for a reason in it.
 
 @asynccontextmanager
 async def http_transport(
-    url: str, headers: Mapping[str, str], *, verify: ssl.SSLContext, message_bytes_max: int
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    identity: Callable[[], Mapping[str, str]] | None = None,
+    verify: ssl.SSLContext,
+    message_bytes_max: int,
 ) -> AsyncGenerator[tuple[Any, Any]]:  # Any: the SDK keeps the streams' types private
-    """Speak streamable HTTP. Connection failures become error answers, see `failures`."""
+    """Speak streamable HTTP. Connection failures become error answers, see `failures`.
+
+    `identity` is asked for each request's headers that say who asks. No redirect is followed, so
+    they reach no other server.
+    """
     inner = httpx2.AsyncHTTPTransport(
         verify=verify,
         limits=httpx2.Limits(
@@ -38,7 +47,10 @@ async def http_transport(
     timeout = httpx2.Timeout(connect=CONNECT_S, write=WRITE_S, pool=CONNECT_S, read=None)
     async with (
         httpx2.AsyncClient(
-            transport=_Guard(inner, message_bytes_max), headers=dict(headers), timeout=timeout
+            transport=_Guard(inner, message_bytes_max, identity),
+            headers=dict(headers),
+            timeout=timeout,
+            follow_redirects=False,
         ) as client,
         streamable_http_client(
             url, http_client=client, max_sse_event_size=message_bytes_max
@@ -48,13 +60,22 @@ async def http_transport(
 
 
 class _Guard(httpx2.AsyncBaseTransport):
-    """Turns every failure of a POST into a JSON-RPC error answer, and bounds JSON answers."""
+    """Says who asks, turns every failure of a POST into a JSON-RPC error answer, and bounds JSON
+    answers."""
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport, bytes_max: int) -> None:
+    def __init__(
+        self,
+        inner: httpx2.AsyncBaseTransport,
+        bytes_max: int,
+        identity: Callable[[], Mapping[str, str]] | None,
+    ) -> None:
         self._inner = inner
         self._bytes_max = bytes_max
+        self._identity = identity
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if self._identity is not None:
+            request.headers.update(self._identity())
         try:
             response = await self._inner.handle_async_request(request)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
