@@ -11,6 +11,7 @@ import contextlib
 import gc
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import FastAPI
@@ -33,17 +34,23 @@ from parlour.errors import ConfigurationError, StoreUnavailable, Upstream
 from parlour.events.log import EventLog
 from parlour.limits.room import Room
 from parlour.models.port import Model, Warmable
+from parlour.models.routed import Router
+from parlour.policy import Policies
 from parlour.settings import Settings
 from parlour.store.audit import Audit
 from parlour.store.database import Database
 from parlour.store.embedded import EmbeddedPostgres, start_embedded
 from parlour.store.housekeeping import Housekeeping
 from parlour.store.migrate import migrate, pending
+from parlour.store.routes import RouteDecisions
 from parlour.store.threads import Threads
 from parlour.store.turns import Turns
 from parlour.telemetry.loop_probe import LoopProbe
 from parlour.telemetry.metrics import Metrics
 from parlour.tools.toolbox import Toolbox
+
+if TYPE_CHECKING:
+    from parlour.models.breaker_redis import RedisPeers
 
 log = structlog.get_logger("parlour.app")
 
@@ -62,7 +69,9 @@ class Services:
     threads: Threads
     turns: Turns
     audit: Audit
-    model: Model
+    router: Router
+    decisions: RouteDecisions
+    peers: RedisPeers | None
     toolbox: Toolbox
     runner: TurnRunner
     keeper: Keeper
@@ -74,6 +83,11 @@ class Services:
     probe: LoopProbe
     draining: bool = False
     _warming: asyncio.Task[None] | None = None
+
+    @property
+    def model(self) -> Model:
+        """What answers a workspace without words of its own, when all is well."""
+        return self.router.client(self.router.first("").name)
 
     async def start(self, *, serving: bool = True) -> None:
         """Prepare the database, connect, and begin background work.
@@ -88,6 +102,9 @@ class Services:
             return
         await asyncio.to_thread(tokens.load)  # half a second, once: no turn waits for it
         await self.events.start()
+        self.decisions.start()
+        if self.peers:
+            await self.peers.start()
         await self.toolbox.start()
         await self.mcp.start()
         self.watch.start()
@@ -102,9 +119,10 @@ class Services:
         """What the first question would wait for, in the background: the one local user's tool
         servers start, and the embedded model loads and reads what every question begins with."""
         specs = await self.toolbox.specs(LOCAL) if self.access.local else ()
-        if isinstance(self.model, Warmable):
+        model = self.model
+        if isinstance(model, Warmable):
             try:
-                await self.model.warm(specs)
+                await model.warm(specs)
             except Upstream as error:
                 log.warning("model_not_warm", code=error.code, error=str(error))
 
@@ -127,7 +145,9 @@ class Services:
             self.housekeeping.close,
             self.mcp.close,
             self.toolbox.close,
-            self.model.close,
+            self.router.close,
+            *([self.peers.close] if self.peers else []),
+            self.decisions.close,
             self.events.close,
             self.audit.close,
             self.database.close,
@@ -141,63 +161,102 @@ class Services:
                 log.exception("close_failed")  # the others still have to be closed
 
 
+@dataclass(slots=True)
+class Ground:
+    """What the turns stand on."""
+
+    settings: Settings
+    metrics: Metrics
+    policies: Policies
+    postgres: EmbeddedPostgres | None
+    database: Database
+    events: EventLog
+    toolbox: Toolbox
+    decisions: RouteDecisions
+    router: Router
+    turns: Turns
+    audit: Audit
+
+
 async def build(settings: Settings) -> Services:
     """Make everything; starts our own Postgres when no other is named, and nothing else.
 
     Raises `ConfigurationError` for settings that cannot work together.
     """
-    parts.check(settings)
-    metrics = Metrics()
-    # First what can be refused, then what has to be closed.
-    events, model, toolbox = (
-        parts.event_log(settings),
-        parts.chat_model(settings),
-        parts.toolbox(settings),
-    )
-    postgres = None if settings.database_url else await start_embedded(settings.data_dir)
-    database = await Database.open(database_url(settings, postgres))
-    store, thread_store, audit = Turns(database), Threads(database), Audit(database)
-    limits, turn_limits = settings.limits, parts.turn_limits(settings)
-    runner = TurnRunner(
-        store=store,
-        events=events,
-        model=model,
-        answering=Answering(
-            store=store,
-            agent=Agent(),
-            model=model,
-            toolbox=toolbox,
-            policies=settings.policies(),
-            limits=turn_limits,
-            metrics=metrics,
-            own_words=settings.system_prompt,
-        ),
-        ending=Ending(store=store, metrics=metrics, model=model.name),
-        room=Room(turns_max=limits.turns_max, wait_s=limits.turn_wait_s),
-        limits=turn_limits,
-        metrics=metrics,
-    )
+    ground = await _ground(settings)
+    metrics, database, limits = ground.metrics, ground.database, settings.limits
+    runner = _runner(ground)
     access = parts.access(settings)
-    _read_gauges(metrics, database, events)
+    _read_gauges(metrics, database, ground.events)
     return Services(
         settings=settings,
         metrics=metrics,
         database=database,
-        postgres=postgres,
-        events=events,
-        threads=thread_store,
-        turns=store,
-        audit=audit,
-        model=model,
-        toolbox=toolbox,
+        postgres=ground.postgres,
+        events=ground.events,
+        threads=Threads(database),
+        turns=ground.turns,
+        audit=ground.audit,
+        router=ground.router,
+        decisions=ground.decisions,
+        peers=parts.breaker_peers(settings, ground.router),
+        toolbox=ground.toolbox,
         runner=runner,
-        keeper=Keeper(runner=runner, store=store, metrics=metrics, lease_s=limits.lease_s),
-        readings=Readings(store=store, events=events),
+        keeper=Keeper(runner=runner, store=ground.turns, metrics=metrics, lease_s=limits.lease_s),
+        readings=Readings(store=ground.turns, events=ground.events),
         watch=StreamWatch(stall_s=limits.reader_stall_s, metrics=metrics),
         access=access,
         mcp=McpFace(access),
         housekeeping=parts.housekeeping(settings, database),
         probe=LoopProbe(metrics.loop_lag_seconds),
+    )
+
+
+async def _ground(settings: Settings) -> Ground:
+    parts.check(settings)
+    metrics, policies = Metrics(), settings.policies()
+    # First what can be refused, then what has to be closed.
+    events, toolbox = parts.event_log(settings), parts.toolbox(settings)
+    routes = parts.routes(settings, policies)
+    postgres = None if settings.database_url else await start_embedded(settings.data_dir)
+    database = await Database.open(database_url(settings, postgres))
+    decisions = RouteDecisions(database)
+    return Ground(
+        settings=settings,
+        metrics=metrics,
+        policies=policies,
+        postgres=postgres,
+        database=database,
+        events=events,
+        toolbox=toolbox,
+        decisions=decisions,
+        router=parts.router(routes, settings, policies, metrics=metrics, decisions=decisions),
+        turns=Turns(database),
+        audit=Audit(database),
+    )
+
+
+def _runner(ground: Ground) -> TurnRunner:
+    limits, turn_limits = ground.settings.limits, parts.turn_limits(ground.settings)
+    answering = Answering(
+        store=ground.turns,
+        agent=Agent(),
+        router=ground.router,
+        toolbox=ground.toolbox,
+        policies=ground.policies,
+        limits=turn_limits,
+        metrics=ground.metrics,
+        own_words=ground.settings.system_prompt,
+    )
+    return TurnRunner(
+        store=ground.turns,
+        events=ground.events,
+        router=ground.router,
+        answering=answering,
+        ending=Ending(store=ground.turns, metrics=ground.metrics, router=ground.router),
+        room=Room(turns_max=limits.turns_max, wait_s=limits.turn_wait_s),
+        limits=turn_limits,
+        metrics=ground.metrics,
     )
 
 

@@ -6,21 +6,36 @@ values; nothing is started.
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
 from parlour.api.access import Access
 from parlour.api.shapes import ModelBody
 from parlour.chat.running import TurnLimits
 from parlour.errors import ConfigurationError
 from parlour.events.log import EventLog
 from parlour.events.memory import MemoryEventLog
+from parlour.models.bounds import WireLimits
+from parlour.models.breaker import BreakerLimits, Breakers
 from parlour.models.port import Model
 from parlour.models.registry import build_model, kind_of
-from parlour.models.wire import WireLimits
-from parlour.settings import Settings
+from parlour.models.routed import Decided, RetryLimits, Router
+from parlour.models.routes import Route
+from parlour.models.routing import BASE_URLS, DEFAULT, build_routes, default_route
+from parlour.policy import Policies
+from parlour.settings import RouteSettings, Settings
 from parlour.store.database import Database
 from parlour.store.housekeeping import Housekeeping
+from parlour.store.routes import RouteDecisions
+from parlour.telemetry.metrics import Metrics
 from parlour.tools.config import ServerConfig
 from parlour.tools.identity import TokenRule
 from parlour.tools.toolbox import Toolbox
+
+if TYPE_CHECKING:
+    from parlour.models.breaker_redis import RedisPeers
 
 MODEL_NOTES = {
     "hosted": "",
@@ -88,7 +103,6 @@ def event_log(settings: Settings) -> EventLog:
 
 def chat_model(settings: Settings) -> Model:
     """The model that PARLOUR_MODEL names."""
-    calls = settings.models
     openai_key, anthropic_key = settings.openai_api_key, settings.anthropic_api_key
     return build_model(
         settings.model,
@@ -99,13 +113,96 @@ def chat_model(settings: Settings) -> Model:
         data_dir=settings.data_dir,
         cache_dir=settings.cache_dir,
         local_model=settings.local_model,
-        limits=WireLimits(
-            connect_s=calls.connect_s,
-            first_byte_s=calls.first_byte_s,
-            idle_s=calls.idle_s,
-            total_s=calls.total_s,
-            line_bytes_max=calls.line_bytes_max,
-        ),
+        limits=_wire_limits(settings),
+    )
+
+
+def routes(settings: Settings, policies: Policies) -> dict[str, tuple[Route, Model]]:
+    """Every route that some policy uses, with what calls it; the default one among them."""
+    named = {name: _route(name, route) for name, route in settings.routes.items()}
+    built = build_routes(
+        named,
+        key=lambda variable: os.environ.get(variable, ""),
+        policies=policies,
+        data_dir=settings.data_dir,
+        cache_dir=settings.cache_dir,
+        limits=_wire_limits(settings),
+    )
+    if any(not policy.routes.use for policy in policies.all()):
+        model = chat_model(settings)
+        built[DEFAULT] = (default_route(model), model)
+    return built
+
+
+def _route(name: str, route: RouteSettings) -> Route:
+    return Route(
+        name=name,
+        provider=route.provider,
+        model=route.model,
+        base_url=route.base_url or BASE_URLS.get(route.provider, ""),
+        region=route.region,
+        key=route.key,
+        retention=route.retention,
+        gateway=route.gateway,
+        upstream=route.upstream,
+        parameters=route.parameters,
+        served=route.served,
+    )
+
+
+def router(
+    built: dict[str, tuple[Route, Model]],
+    settings: Settings,
+    policies: Policies,
+    *,
+    metrics: Metrics,
+    decisions: RouteDecisions,
+) -> Router:
+    """Who may use which route, and what happens when one fails."""
+    encode = msgspec.json.Encoder().encode
+
+    def remember(decided: Decided) -> None:
+        decision = decided.decision
+        decisions.remember(
+            workspace=decided.workspace,
+            turn=decided.turn,
+            choice=decision.choice,
+            body=encode(decision),
+        )
+
+    calls = settings.models
+    breakers = Breakers(
+        BreakerLimits(calls.breaker_failures, calls.breaker_s), on_change=metrics.breaker_changed
+    )
+    return Router(
+        built,
+        default=DEFAULT,
+        policies=policies,
+        breakers=breakers,
+        limits=RetryLimits(tries_max=calls.tries_max, budget_s=calls.retry_s_max),
+        remember=remember,
+    )
+
+
+def breaker_peers(settings: Settings, router: Router) -> RedisPeers | None:
+    """What shares the breakers between processes; None without Redis."""
+    if not settings.redis_url:
+        return None
+    from parlour.events.redis_wire import connect
+    from parlour.models.breaker_redis import RedisPeers
+
+    redis = connect(settings.redis_url.get_secret_value(), connections=4)
+    return RedisPeers(redis, router.breakers, lambda: [r.digest for r in router.routes()])
+
+
+def _wire_limits(settings: Settings) -> WireLimits:
+    calls = settings.models
+    return WireLimits(
+        connect_s=calls.connect_s,
+        first_byte_s=calls.first_byte_s,
+        idle_s=calls.idle_s,
+        total_s=calls.total_s,
+        line_bytes_max=calls.line_bytes_max,
     )
 
 

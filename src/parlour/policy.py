@@ -7,7 +7,7 @@ changes single fields for one. Rooms ask `Policies.of(workspace)` and never see 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,10 +25,26 @@ class QuestionPolicy(Section):
     rounds_max: int = Field(6, ge=1, description="Model calls for one question.")
 
 
+class RoutePolicy(Section):
+    """Which routes (`[routes.<name>]`) may serve, and whether another may take over."""
+
+    mode: Literal["pinned", "ordered"] = Field(
+        "pinned",
+        description="`pinned`: the first route or none. `ordered`: the next one when a route "
+        "fails before the first word.",
+    )
+    use: tuple[str, ...] = Field(
+        (),
+        description="Names of the approved routes, first choice first; empty = the model that "
+        "`model` names, as the only route.",
+    )
+
+
 class Policy(Section):
     """All that may differ per workspace."""
 
     question: QuestionPolicy = Field(default_factory=lambda: QuestionPolicy.model_validate({}))
+    routes: RoutePolicy = Field(default_factory=lambda: RoutePolicy.model_validate({}))
 
 
 class Policies:
@@ -43,6 +59,10 @@ class Policies:
     def of(self, workspace: str) -> Policy:
         """The policy that holds in a workspace; one without words of its own has the default."""
         return self._workspaces.get(workspace, self._default)
+
+    def all(self) -> tuple[Policy, ...]:
+        """Every policy that holds somewhere, the default first."""
+        return (self._default, *self._workspaces.values())
 
 
 def changed(default: Policy, changes: Mapping[str, Any]) -> Policy:

@@ -87,8 +87,53 @@ class ModelSettings(_Section):
     line_bytes_max: int = Field(
         1_000_000, ge=1_000, description="Longest line of a provider's stream in bytes."
     )
+    tries_max: int = Field(
+        3, ge=1, description="Calls on one route for one reply, before its first word is shown."
+    )
+    retry_s_max: float = Field(
+        20, ge=0, description="Seconds that all tries of one reply may take before the last begins."
+    )
+    breaker_failures: int = Field(
+        3, ge=1, description="Failures in a row after which a route is left alone."
+    )
+    breaker_s: float = Field(
+        60, gt=0, description="Seconds that such a route is left alone; then one call tries it."
+    )
     temperature: float | None = Field(
         None, ge=0, le=2, description="Sampling temperature; empty = the provider's default."
+    )
+
+
+class RouteSettings(_Section):
+    """One way to a model, as approved: where it runs, on which terms. Every field is part of the
+    route's digest, which is stored with each turn."""
+
+    provider: Literal["openai", "anthropic", "local", "scripted", "langchain"] = Field(
+        description="The API that is spoken: `openai` is any OpenAI-compatible one."
+    )
+    model: str = Field(
+        "", description="The exact model, a dated snapshot where the provider has them."
+    )
+    base_url: str = Field(
+        "", description="Base URL; empty = the provider's own. It decides the region at most."
+    )
+    region: str = Field("", description="Where it runs, in the words of your contract.")
+    key: str = Field("", description="Name of the environment variable that holds the key.")
+    retention: str = Field("", description="What the provider keeps, in the words of the contract.")
+    gateway: str = Field(
+        "",
+        description="`openrouter` or `litellm`: sends the fields that forbid it to fall back or to "
+        "collect data.",
+    )
+    upstream: str = Field("", description="The one provider behind the gateway.")
+    parameters: dict[str, Any] = Field(
+        default_factory=dict[str, Any],
+        description="Further fields of every request, as the provider spells them.",
+    )
+    served: tuple[str, ...] = Field(
+        (),
+        description="Further names (or patterns) under which upstream may report the model; `*` "
+        "takes whatever it reports. A dated snapshot of the model needs no word here.",
     )
 
 
@@ -182,6 +227,10 @@ class Settings(BaseSettings):
     models: ModelSettings = Field(default_factory=lambda: ModelSettings.model_validate({}))
     retention: RetentionSettings = Field(
         default_factory=lambda: RetentionSettings.model_validate({})
+    )
+    routes: dict[str, RouteSettings] = Field(
+        default_factory=dict[str, RouteSettings],
+        description="Approved ways to models, by name; `policy.routes.use` says who uses which.",
     )
     mcp: dict[str, McpServer] = Field(
         default_factory=dict[str, McpServer],

@@ -46,7 +46,7 @@ async def house(open_house: OpenHouse, upstream: Upstream) -> AsyncIterator[Hous
         model="openai:mock-1",
         OPENAI_API_KEY="sk-test",
         OPENAI_BASE_URL=upstream.openai_url,
-        models={"idle_s": 0.3, "first_byte_s": 0.3},
+        models={"idle_s": 0.3, "first_byte_s": 0.3, "breaker_failures": 1_000},
     ) as it:
         yield it
 

@@ -109,16 +109,15 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter
     @routes.get("/models")
     async def models(principal: Principal = who) -> dict[str, Any]:
         """The one model: Parlour's agent."""
-        del principal
         entry = {"id": MODEL, "object": "model", "created": 0, "owned_by": "parlour"}
-        return {"object": "list", "data": [entry, {**entry, "id": runner.model.name}]}
+        return {"object": "list", "data": [entry, {**entry, "id": runner.model_name(principal)}]}
 
     @routes.post("/chat/completions", responses=STREAM, response_model=None)
     async def complete(
         request: Request, body: CompletionBody, principal: Principal = who
     ) -> Response:
         """Answer the conversation, streamed or whole."""
-        if body.model not in {MODEL, runner.model.name}:
+        if body.model not in {MODEL, runner.model_name(principal)}:
             raise ModelNotFound(f"There is no model `{body.model}` here; ask for `{MODEL}`.")
         if body.tools:
             raise BadRequest(

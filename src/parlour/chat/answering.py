@@ -11,7 +11,7 @@ from parlour.chat.context import to_prompt
 from parlour.chat.running import Running, TurnLimits
 from parlour.domain import Message, ToolOutcome, ToolRequest
 from parlour.errors import TurnLost
-from parlour.models.port import Model
+from parlour.models.routed import Router
 from parlour.policy import Policies
 from parlour.store.turns import Turns
 from parlour.telemetry.metrics import Metrics
@@ -26,7 +26,7 @@ class Answering:
         *,
         store: Turns,
         agent: Agent,
-        model: Model,
+        router: Router,
         toolbox: Toolbox,
         policies: Policies,
         limits: TurnLimits,
@@ -35,7 +35,7 @@ class Answering:
     ) -> None:
         self._store = store
         self._agent = agent
-        self._model = model
+        self._router = router
         self._toolbox = toolbox
         self._policies = policies
         self._limits = limits
@@ -61,7 +61,9 @@ class Answering:
 
         run = Run(
             prompt=to_prompt(self._system, history),
-            model=self._model,
+            model=self._router.model(
+                running.principal.workspace, turn=running.turn, hear=running.hear
+            ),
             tools=await self._toolbox.specs(running.principal),
             call_tool=call_tool,
             sink=running.sink,

@@ -14,6 +14,7 @@ from parlour.chat.sink import TurnSink
 from parlour.domain import ErrorPart, Part, TurnStatus
 from parlour.errors import Internal, Problem, StoreUnavailable, TurnLost
 from parlour.events.types import Failure, Finalize
+from parlour.models.routed import Router
 from parlour.store.turns import Turns
 from parlour.telemetry.metrics import Metrics
 
@@ -56,10 +57,10 @@ def error_part(failure: Failure) -> ErrorPart:
 class Ending:
     """Stores turns and says how they ended. One for the process."""
 
-    def __init__(self, *, store: Turns, metrics: Metrics, model: str) -> None:
+    def __init__(self, *, store: Turns, metrics: Metrics, router: Router) -> None:
         self._store = store
         self._metrics = metrics
-        self._model = model
+        self._router = router
 
     async def store_and_say(
         self, running: Running, answer: Answer | None, problem: Problem | None
@@ -109,7 +110,7 @@ class Ending:
                 first_token_ms=final.first_token_ms,
                 elapsed_ms=final.elapsed_ms,
                 error=error_part(final.error) if final.error else None,
-                model=self._model,
+                model=self._router.first(running.principal.workspace).label,
                 served_by=answer.served_by if answer else None,
             )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from parlour.chat.ask import Ask
 from parlour.chat.sink import TurnSink
 from parlour.domain import MessageId, Principal, ThreadId, TurnId
+from parlour.events.types import Event
 
 
 @dataclass(slots=True)
@@ -31,6 +32,11 @@ class Running:
     def thread(self) -> ThreadId:
         """The conversation it belongs to."""
         return self.ask.thread
+
+    def hear(self, event: Event) -> None:
+        """Say something beside the answer, at once."""
+        self.sink.event(event)
+        self.sink.flush()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from parlour.errors import Internal, Problem, ShuttingDown, TooLong, TurnLost, T
 from parlour.events.log import EventLog
 from parlour.events.types import Plan
 from parlour.limits.room import Room
-from parlour.models.port import Model
+from parlour.models.routed import Router
 from parlour.safety.disclosure import DISCLOSURE
 from parlour.store.turns import Claim, NewTurn, Turns
 from parlour.telemetry.metrics import Metrics
@@ -42,7 +42,7 @@ class TurnRunner:
         *,
         store: Turns,
         events: EventLog,
-        model: Model,
+        router: Router,
         answering: Answering,
         ending: Ending,
         room: Room,
@@ -51,7 +51,7 @@ class TurnRunner:
     ) -> None:
         self.owner = secrets.token_hex(8)
         self.running: dict[TurnId, Running] = {}
-        self.model = model
+        self._router = router
         self._store = store
         self._events = events
         self._answering = answering
@@ -124,6 +124,10 @@ class TurnRunner:
             if late:
                 await asyncio.wait(late, timeout=5)
 
+    def model_name(self, principal: Principal) -> str:
+        """`provider:model` of what answers this user when all is well."""
+        return self._router.first(principal.workspace).label
+
     # --- the run ---
 
     def _check(self, ask: Ask) -> None:
@@ -137,6 +141,7 @@ class TurnRunner:
             )
 
     def _new_turn(self, principal: Principal, ask: Ask) -> NewTurn:
+        route = self._router.first(principal.workspace)
         return NewTurn(
             principal=principal,
             thread=ask.thread,
@@ -148,7 +153,8 @@ class TurnRunner:
             parts=(TextPart(ask.text),),
             target=ask.target,
             trigger=ask.trigger,
-            model=self.model.name,
+            model=route.label,
+            route=route.digest,
             owner=self.owner,
             lease_s=self._limits.lease_s,
             hidden=ask.hidden,
@@ -163,7 +169,7 @@ class TurnRunner:
                 thread_id=ask.thread,
                 message_id=claim.assistant_message,
                 user_message_id=claim.user_message or "",
-                model=self.model.name,
+                model=self.model_name(principal),
                 disclosure=DISCLOSURE,
             )
         )

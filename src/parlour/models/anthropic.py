@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from typing import Any, cast
 
 import msgspec
@@ -16,9 +17,9 @@ from yarl import URL
 
 from parlour.domain import ToolSpec, Usage
 from parlour.models.bounds import WireLimits
-from parlour.models.failures import NoFinish
+from parlour.models.failures import ModelFailure, NoFinish
 from parlour.models.finish import finish_reason
-from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
+from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink, Served
 from parlour.models.refusals import told, unreadable
 from parlour.models.sse import EventSplitter
 from parlour.models.toolcalls import ToolCallPieces
@@ -44,6 +45,7 @@ class _Usage(msgspec.Struct, gc=False):
 
 
 class _Message(msgspec.Struct, gc=False):
+    id: str = ""
     model: str = ""
     usage: _Usage | None = None
 
@@ -81,9 +83,19 @@ class AnthropicModel:
     """One model behind one base URL of the Messages API, for many calls at once."""
 
     def __init__(
-        self, model: str, *, base_url: str, api_key: str = "", limits: WireLimits | None = None
+        self,
+        model: str,
+        *,
+        base_url: str,
+        api_key: str = "",
+        limits: WireLimits | None = None,
+        extra: Mapping[str, Any] | None = None,
+        check: Served | None = None,
     ) -> None:
+        """`extra` goes into every body; `check` judges who answers before a word is shown."""
         self._model = model
+        self._extra = dict(extra or {})
+        self._check = check
         base = base_url.rstrip("/").removesuffix("/v1")
         self._url = URL(base + "/v1/messages")
         self._headers = {
@@ -104,11 +116,17 @@ class AnthropicModel:
 
     async def stream(self, request: ModelRequest, sink: ModelSink) -> ModelReply:
         """One call. Raises a `ModelFailure`; cancelling closes the connection."""
-        reader = AnthropicReader(sink, line_bytes_max=self._wire.limits.line_bytes_max)
-        await self._wire.post(
-            self._url, headers=self._headers, body=self.body(request), feed=reader.feed
+        reader = AnthropicReader(
+            sink, line_bytes_max=self._wire.limits.line_bytes_max, check=self._check
         )
-        return reader.reply(request)
+        try:
+            await self._wire.post(
+                self._url, headers=self._headers, body=self.body(request), feed=reader.feed
+            )
+            return reader.reply(request)
+        except ModelFailure as failure:
+            failure.spoke = reader.spoke
+            raise
 
     def body(self, request: ModelRequest) -> bytes:
         """The request's JSON; the same request always gives the same bytes."""
@@ -125,7 +143,7 @@ class AnthropicModel:
             body["tools"] = [_tool(tool) for tool in request.tools]
         if request.temperature is not None:
             body["temperature"] = request.temperature
-        return msgspec.json.encode(body)
+        return msgspec.json.encode(body | self._extra)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -137,9 +155,11 @@ class AnthropicReader:
 
     __slots__ = (
         "_calls",
+        "_check",
         "_done",
         "_events",
         "_finish",
+        "_id",
         "_model",
         "_sink",
         "_text",
@@ -148,8 +168,11 @@ class AnthropicReader:
         "_usage",
     )
 
-    def __init__(self, sink: ModelSink, *, line_bytes_max: int = 1_000_000) -> None:
+    def __init__(
+        self, sink: ModelSink, *, line_bytes_max: int = 1_000_000, check: Served | None = None
+    ) -> None:
         self._sink = sink
+        self._check = check
         self._events = EventSplitter(bytes_max=line_bytes_max)
         self._text: list[str] = []
         self._thought: list[str] = []
@@ -158,7 +181,12 @@ class AnthropicReader:
         self._finish = ""
         self._done = False
         self._usage = _Usage()
-        self._model = ""
+        self._model = self._id = ""
+
+    @property
+    def spoke(self) -> bool:
+        """Whether anything of the reply has been said."""
+        return bool(self._text or self._thought)
 
     def feed(self, data: bytes) -> int:
         """Read some bytes. Returns OPEN, FINISHED or DONE; raises a `ModelFailure`."""
@@ -179,6 +207,8 @@ class AnthropicReader:
     def reply(self, request: ModelRequest) -> ModelReply:
         """The whole reply. Raises when nothing proves that it is whole."""
         self._events.finish(self._read, whole=bool(self._finish))
+        if self._check is not None and not self._model:
+            self._check("", "")
         reply = ModelReply(
             text="".join(self._text),
             finish_reason=finish_reason(self._finish, calls=len(self._calls)),
@@ -186,6 +216,7 @@ class AnthropicReader:
             tool_calls=self._calls.requests(),
             usage=_usage(self._usage),
             served_by=self._model,
+            request_id=self._id,
         )
         if self._usage.output_tokens is None:
             return dataclasses.replace(reply, usage=usage_of(reply, request))
@@ -203,7 +234,9 @@ class AnthropicReader:
         elif kind == "content_block_start" and event.content_block is not None:
             self._begin_block(event.index, event.content_block)
         elif kind == "message_start" and event.message is not None:
-            self._model = event.message.model
+            self._model, self._id = event.message.model, event.message.id
+            if self._check is not None:
+                self._check(self._model, "")
             self._count(event.message.usage)
         elif kind == "message_delta":
             if event.delta is not None and event.delta.stop_reason:

@@ -20,6 +20,7 @@ class ModelFailure(Upstream):
     """The common shape of all failures below. `str(failure)` is the class's sentence."""
 
     sentence: ClassVar[str] = "The model did not answer. Try again."
+    spoke = True  # something of the reply may have been shown; who knows better says so
 
     def __init__(self, detail: str = "", *, retry_after_s: int | None = None) -> None:
         super().__init__(self.sentence)
@@ -233,6 +234,30 @@ class Redirected(ModelFailure):
     sentence = (
         "The provider's base URL points to an address that redirects. Put the final address in "
         "the base URL."
+    )
+
+
+# --- it is not asked, or somebody else answers -----------------------------------------------
+
+
+class Resting(ModelFailure):
+    """The route has failed several times in a row and is left alone for a while."""
+
+    code = "upstream_resting"
+    status = 503
+    title = "The model is being left alone for a while"
+    sentence = "The model has failed several times and is being left alone for a moment."
+
+
+class WrongServer(ModelFailure):
+    """Something else answered than the route names: another model or another provider."""
+
+    code = "upstream_wrong_route"
+    title = "Another model answered than was approved"
+    retryable = False
+    sentence = (
+        "The provider let another model answer than the one that is approved here, so the answer "
+        "is not shown. Whoever runs this server needs to check the route."
     )
 
 

@@ -49,7 +49,7 @@ def build_langchain(model: str, *, limits: WireLimits | None = None) -> LangChai
     Raises `ConfigurationError` with LangChain's reason: an unknown provider, a missing package.
     """
     try:
-        chat = init_chat_model(model)
+        chat = _quiet(model)
     except ImportError as error:
         raise ConfigurationError(f"PARLOUR_MODEL=langchain:{model}: {error}") from None
     except Exception as error:  # each provider has its own exceptions for a missing key
@@ -58,6 +58,14 @@ def build_langchain(model: str, *, limits: WireLimits | None = None) -> LangChai
             f"PARLOUR_MODEL=langchain:{model} cannot be set up: {first_line}"
         ) from error
     return LangChainModel(chat, name=f"langchain:{model}", limits=limits)
+
+
+def _quiet(model: str) -> BaseChatModel:
+    """LangChain's model without retries of its own: trying again is decided in one place."""
+    chat = init_chat_model(model)
+    if getattr(chat, "max_retries", 0) == 0:
+        return chat
+    return init_chat_model(model, max_retries=0)
 
 
 class LangChainModel:
@@ -86,16 +94,15 @@ class LangChainModel:
                     listener.hear(chunk)
 
                 await _stoppable(self._listen(request, heard))
+            return listener.reply(request)
         except TimeoutError as error:
-            if loop.time() >= ends_at:
-                raise failures.TotalTimeout() from error
             silence = failures.IdleTimeout if listener.heard else failures.FirstByteTimeout
-            raise silence() from error
-        except ModelFailure:
-            raise
+            failure = failures.TotalTimeout() if loop.time() >= ends_at else silence()
+            raise listener.blamed(failure) from error
+        except ModelFailure as failure:
+            raise listener.blamed(failure) from None
         except Exception as error:  # each provider's package has its own tree of exceptions
-            raise _failure(error, heard=listener.heard) from error
-        return listener.reply(request)
+            raise listener.blamed(_failure(error, heard=listener.heard)) from error
 
     async def _listen(self, request: ModelRequest, heard: Callable[[AIMessageChunk], None]) -> None:
         chat: Any = self._configured(request)
@@ -176,6 +183,11 @@ class _Listener:
         self._finish = str(finish) if finish else self._finish
         self._served_by = self._served_by or str(said.get("model_name") or said.get("model") or "")
         self._sink.flush()
+
+    def blamed(self, failure: ModelFailure) -> ModelFailure:
+        """The failure, knowing whether anything was said before it."""
+        failure.spoke = bool(self._text or self._thought)
+        return failure
 
     def reply(self, request: ModelRequest) -> ModelReply:
         """The whole reply. Raises when nothing proves that it is whole."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -17,10 +18,10 @@ from yarl import URL
 
 from parlour.domain import ToolSpec, Usage
 from parlour.models.bounds import WireLimits
-from parlour.models.failures import NoFinish
+from parlour.models.failures import ModelFailure, NoFinish
 from parlour.models.finish import finish_reason
 from parlour.models.pieces import Pieces
-from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
+from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink, Served
 from parlour.models.refusals import told, unreadable
 from parlour.models.sse import EventSplitter
 from parlour.models.toolcalls import ToolCallPieces
@@ -88,6 +89,8 @@ class _Chunk(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
     model: str | None = None
+    id: str | None = None
+    provider: str | None = None  # a gateway's word for who answers
     error: Any = None
     object: str | None = None
 
@@ -106,8 +109,13 @@ class OpenAIModel:
         api_key: str = "",
         limits: WireLimits | None = None,
         wire: Wire | None = None,
+        extra: Mapping[str, Any] | None = None,
+        check: Served | None = None,
     ) -> None:
+        """`extra` goes into every body; `check` judges who answers before a word is shown."""
         self._model = model
+        self._extra = dict(extra or {})
+        self._check = check
         self._url = URL(base_url.rstrip("/") + "/chat/completions")
         host = self._url.host or ""
         self._own = host == _OWN_HOSTS[0] or host.endswith(_OWN_HOSTS[1:])
@@ -131,11 +139,17 @@ class OpenAIModel:
 
     async def stream(self, request: ModelRequest, sink: ModelSink) -> ModelReply:
         """One call. Raises a `ModelFailure`; cancelling closes the connection."""
-        reader = OpenAIReader(sink, line_bytes_max=self._wire.limits.line_bytes_max)
-        await self._wire.post(
-            self._url, headers=self._headers, body=self.body(request), feed=reader.feed
+        reader = OpenAIReader(
+            sink, line_bytes_max=self._wire.limits.line_bytes_max, check=self._check
         )
-        return reader.reply(request)
+        try:
+            await self._wire.post(
+                self._url, headers=self._headers, body=self.body(request), feed=reader.feed
+            )
+            return reader.reply(request)
+        except ModelFailure as failure:
+            failure.spoke = reader.spoke
+            raise
 
     def body(self, request: ModelRequest) -> bytes:
         """The request's JSON; the same request always gives the same bytes."""
@@ -152,7 +166,7 @@ class OpenAIModel:
             body["tools"] = [_tool(tool) for tool in request.tools]
         if request.temperature is not None:
             body["temperature"] = request.temperature
-        return msgspec.json.encode(body)
+        return msgspec.json.encode(body | self._extra)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -164,18 +178,24 @@ class OpenAIReader:
 
     __slots__ = (
         "_calls",
+        "_check",
         "_events",
         "_finish",
+        "_id",
         "_model",
         "_said",
         "_sink",
         "_text",
         "_thought",
+        "_upstream",
         "_usage",
     )
 
-    def __init__(self, sink: ModelSink, *, line_bytes_max: int = 1_000_000) -> None:
+    def __init__(
+        self, sink: ModelSink, *, line_bytes_max: int = 1_000_000, check: Served | None = None
+    ) -> None:
         self._sink = sink
+        self._check = check
         self._events = EventSplitter(bytes_max=line_bytes_max)
         self._text = Pieces()
         self._thought = Pieces()
@@ -183,7 +203,12 @@ class OpenAIReader:
         self._calls = ToolCallPieces()
         self._finish = ""
         self._usage: _Usage | None = None
-        self._model = ""
+        self._model = self._upstream = self._id = ""
+
+    @property
+    def spoke(self) -> bool:
+        """Whether anything of the reply has been said."""
+        return bool(self._text or self._thought)
 
     def feed(self, data: bytes) -> int:
         """Read some bytes. Returns OPEN, FINISHED or DONE; raises a `ModelFailure`."""
@@ -207,6 +232,8 @@ class OpenAIReader:
     def reply(self, request: ModelRequest) -> ModelReply:
         """The whole reply. Raises when nothing proves that it is whole."""
         self._events.finish(self._read_last, whole=bool(self._finish))
+        if self._check is not None and not self._model:
+            self._check("", self._upstream)
         reply = ModelReply(
             text=self._text.join(),
             finish_reason=finish_reason(self._finish, calls=len(self._calls)),
@@ -214,6 +241,8 @@ class OpenAIReader:
             tool_calls=self._calls.requests(),
             usage=_usage(self._usage) if self._usage else Usage(),
             served_by=self._model,
+            upstream=self._upstream,
+            request_id=self._id,
         )
         if self._usage is None:
             return dataclasses.replace(reply, usage=usage_of(reply, request))
@@ -230,7 +259,7 @@ class OpenAIReader:
         if not chunk.choices or chunk.error is not None:
             return self._read_other(chunk, payload)
         if chunk.model and not self._model:
-            self._model = chunk.model
+            self._served(chunk)
         for choice in chunk.choices:
             if choice.index:  # only one answer was asked for
                 continue
@@ -240,6 +269,13 @@ class OpenAIReader:
             if choice.finish_reason:
                 self._finish = choice.finish_reason
         return None
+
+    def _served(self, chunk: _Chunk) -> None:
+        """The first chunk says who answers."""
+        self._model, self._id = chunk.model or "", chunk.id or ""
+        self._upstream = chunk.provider or ""
+        if self._check is not None:
+            self._check(self._model, self._upstream)
 
     def _read_delta(self, delta: _Delta) -> None:
         thought = delta.reasoning_content or delta.reasoning

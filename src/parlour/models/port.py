@@ -13,13 +13,14 @@ Messages are plain dictionaries in one neutral shape, whatever the provider:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from parlour.domain import ToolRequest, ToolSpec, Usage
 
 ChatMessage = dict[str, Any]
+Served = Callable[[str, str], None]  # told the model and the provider that answer; may raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,9 @@ class ModelReply:
     tool_calls: tuple[ToolRequest, ...] = ()
     usage: Usage = field(default_factory=Usage)
     served_by: str = ""  # the model name that upstream reported
+    upstream: str = ""  # the provider behind a gateway, as it reported itself
+    request_id: str = ""  # upstream's id of this reply
+    route: str = ""  # the name of the route that was taken
 
 
 class ModelSink(Protocol):

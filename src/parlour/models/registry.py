@@ -13,6 +13,7 @@ from typing import Literal, cast
 from parlour.errors import ConfigurationError
 from parlour.models.bounds import WireLimits
 from parlour.models.port import Model
+from parlour.models.routes import Route
 
 OPENAI_DEFAULT = "gpt-5.1"
 ANTHROPIC_DEFAULT = "claude-sonnet-4-5"
@@ -66,6 +67,54 @@ def build_model(
         case _:
             what = f"the provider {provider!r}" if colon else f"no provider in {name!r}"
             raise ConfigurationError(f"PARLOUR_MODEL names {what}. Use {POSSIBLE}.")
+
+
+def build_route(
+    route: Route, *, api_key: str, data_dir: Path, cache_dir: Path, limits: WireLimits | None = None
+) -> Model:
+    """What calls a configured route.
+
+    Raises `ConfigurationError`, also for parameters that this provider has no place for.
+    """
+    where = f"routes.{route.name}"
+    extra, check = route.extra(), route.check
+    match route.provider:
+        case "openai":
+            from parlour.models.openai import OpenAIModel
+
+            _need_url(f"{where}.base_url", route.base_url)
+            return OpenAIModel(
+                route.model,
+                base_url=route.base_url,
+                api_key=api_key,
+                limits=limits,
+                extra=extra,
+                check=check,
+            )
+        case "anthropic":
+            from parlour.models.anthropic import AnthropicModel
+
+            _need_url(f"{where}.base_url", route.base_url)
+            return AnthropicModel(
+                route.model,
+                base_url=route.base_url,
+                api_key=api_key,
+                limits=limits,
+                extra=extra,
+                check=check,
+            )
+        case "scripted" | "local" | "langchain":
+            if extra:
+                raise ConfigurationError(
+                    f"`{where}.parameters` and `{where}.gateway` are not for the provider "
+                    f"{route.provider}; leave them out."
+                )
+            return build_model(route.label, data_dir=data_dir, cache_dir=cache_dir, limits=limits)
+        case _:
+            raise ConfigurationError(
+                f"`{where}.provider` is {route.provider!r}. Use openai, anthropic, local, "
+                "scripted or langchain."
+            )
 
 
 def kind_of(name: str) -> Literal["hosted", "local", "scripted"]:

@@ -31,7 +31,7 @@ import msgspec
 
 from parlour.domain import ToolRequest, Usage
 from parlour.errors import ConfigurationError
-from parlour.models.failures import CutOff, failure_of
+from parlour.models.failures import CutOff, ModelFailure, failure_of
 from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
 
 GUIDE = Path(__file__).with_name("guide.json")
@@ -224,9 +224,9 @@ class _Play:
         if step.wait_s is not None:
             await asyncio.sleep(step.wait_s)
         elif step.fail is not None:
-            raise failure_of(step.fail)("as the script says")
+            raise self._failed(failure_of(step.fail))
         elif step.cut:
-            raise CutOff("as the script says")
+            raise self._failed(CutOff)
         elif step.text is not None:
             await self._say(step.text, pace, self._text, self._sink.text)
         elif step.reasoning is not None:
@@ -239,6 +239,11 @@ class _Play:
         elif step.usage is not None:
             self._usage = step.usage
         return self._left > 0
+
+    def _failed(self, kind: type[ModelFailure]) -> ModelFailure:
+        failure = kind("as the script says")
+        failure.spoke = bool(self._text or self._thought)
+        return failure
 
     async def _say(self, template: str, pace: float, said: list[str], say: Any) -> None:
         loop = asyncio.get_running_loop()

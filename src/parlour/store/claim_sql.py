@@ -48,9 +48,9 @@ place AS (
 _TURN: LiteralString = """,
 turn AS (
   INSERT INTO turns (id, thread, user_message, assistant_message, client_key, body_hash, trigger,
-    model, owner, lease_until)
+    model, route, owner, lease_until)
   SELECT %(turn)s, %(thread)s, question, %(answer)s, %(key)s, %(hash)s, %(trigger)s,
-    %(model)s, %(owner)s, now() + %(lease)s * interval '1 second' FROM place WHERE found
+    %(model)s, %(route)s, %(owner)s, now() + %(lease)s * interval '1 second' FROM place WHERE found
   ON CONFLICT DO NOTHING RETURNING fence)
 """
 

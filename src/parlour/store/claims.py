@@ -58,6 +58,7 @@ class NewTurn:
     body_hash: bytes
     model: str
     owner: str
+    route: str | None = None
     user_message: MessageId | None = None
     client_id: str | None = None
     parts: tuple[Part, ...] = ()
@@ -227,6 +228,7 @@ def _values(new: NewTurn, window: int) -> dict[str, Any]:
         "trigger": new.trigger,
         "hidden": new.hidden,
         "model": new.model,
+        "route": new.route,
         "owner": new.owner,
         "lease": new.lease_s,
         "title": _title(new.parts) if new.trigger == "submit" else "",

@@ -139,7 +139,8 @@ class TurnColumns(TypedColumns):
     `client_key` is the id a client sent with the request, unique in a thread: the same request
     sent again finds this turn. `fence` grows whenever the turn gets another owner; a write with an
     older fence changes nothing. `lease_until` is by the clock of the database. `partial` is what
-    the owner had said at its last heartbeat. A trigger keeps a terminal status as it is.
+    the owner had said at its last heartbeat. `route` is the digest of the first choice. A trigger
+    keeps a terminal status as it is.
     """
 
     id: Named[str] = Column(Text, primary_key=True)
@@ -154,6 +155,7 @@ class TurnColumns(TypedColumns):
     finish_reason: Named[str | None] = Column(Text)
     error: Named[Any] = Column(JSON, nullable=True)
     model: Named[str] = Column(Text)
+    route: Named[str | None] = Column(Text)
     served_by: Named[str | None] = Column(Text)
     owner: Named[str] = Column(Text)
     fence: Named[int] = Column(Integer, server_default="1")

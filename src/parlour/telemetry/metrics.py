@@ -67,6 +67,12 @@ class Metrics:
             buckets=(0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30),
             registry=registry,
         )
+        self.breakers_open = Gauge(
+            "parlour_breaker_open",
+            "1 while a route is left alone after failures; `route` is the start of its digest.",
+            ["route"],
+            registry=registry,
+        )
         self._edge(registry)
         self._resources(registry)
 
@@ -137,6 +143,10 @@ class Metrics:
         """Count one answered tool call; `server` is a configured one."""
         self.tool_calls.labels(server, "ok" if ok else "failed").inc()
         self.tool_seconds.labels(server).observe(elapsed_ms / 1000)
+
+    def breaker_changed(self, route: str, word: str) -> None:
+        """A breaker opened or closed; `route` is the digest of a configured one."""
+        self.breakers_open.labels(route[:12]).set(1 if word == "open" else 0)
 
     def read_when_scraped(self, gauge: Gauge, values: Mapping[str, Callable[[], float]]) -> None:
         """Ask for the values of `gauge`, by its one label, whenever somebody scrapes."""
