@@ -95,9 +95,7 @@ class AiSdkEncoder:
                 return _source(event)
             case ev.Restart():
                 return self._restart(event)
-            case ev.Replace():
-                return self._step() + self._close() + _data(event)
-            case ev.Status() | ev.Progress() | ev.Notice():
+            case ev.Status() | ev.Progress() | ev.Replace() | ev.Notice():
                 return _data(event)
             case _:
                 assert_never(event)
