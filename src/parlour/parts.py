@@ -202,6 +202,7 @@ def _wire_limits(settings: Settings) -> WireLimits:
         first_byte_s=calls.first_byte_s,
         idle_s=calls.idle_s,
         total_s=calls.total_s,
+        beat_s=calls.beat_s,
         line_bytes_max=calls.line_bytes_max,
     )
 
