@@ -95,7 +95,9 @@ class AiSdkEncoder:
                 return _source(event)
             case ev.Restart():
                 return self._restart(event)
-            case ev.Status() | ev.Progress() | ev.Replace() | ev.Notice():
+            case ev.Replace():
+                return self._step() + self._close() + _data(event)
+            case ev.Status() | ev.Progress() | ev.Notice():
                 return _data(event)
             case _:
                 assert_never(event)

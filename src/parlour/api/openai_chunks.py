@@ -32,8 +32,10 @@ def usage_body(usage: ev.UsageReport | None) -> dict[str, Any]:
     }
 
 
-def finish_reason(final: ev.Finalize) -> str:
-    """OpenAI's closed list; a stopped turn is `stop`."""
+def finish_reason(final: ev.Finalize, *, withdrawn: bool = False) -> str:
+    """OpenAI's closed list; a stopped turn is `stop`, a withdrawn answer `content_filter`."""
+    if withdrawn:
+        return "content_filter"
     return final.finish_reason if final.finish_reason in FINISH_REASONS else "stop"
 
 
@@ -48,6 +50,7 @@ class OpenAiEncoder:
             "model": model,
         }
         self._include_usage = include_usage
+        self._withdrawn = False
         self._usage: ev.UsageReport | None = None
         # The path of a token: all of a chunk but its words is always the same.
         head = _dump(self._head)[:-1]
@@ -84,6 +87,10 @@ class OpenAiEncoder:
             case ev.UsageReport():
                 self._usage = event
                 return b""
+            case ev.Replace():
+                # This protocol cannot take words back: it says what stands in their place.
+                self._withdrawn = True
+                return self._text + _dump(f"\n\n{event.text}") + self._tail if event.text else b""
             case ev.Finalize():
                 return self._finalize(event)
             case _:
@@ -102,7 +109,7 @@ class OpenAiEncoder:
                 "param": None,
             }
             return b"data: %b\n\n" % _dump({"error": error})
-        closing = self._chunk({}, finish_reason(event))
+        closing = self._chunk({}, finish_reason(event, withdrawn=self._withdrawn))
         if self._include_usage:
             usage: dict[str, Any] = {**self._head, "choices": [], "usage": usage_body(self._usage)}
             closing += b"data: %b\n\n" % _dump(usage)
@@ -115,16 +122,19 @@ def completion(turn: str, model: str, payloads: list[bytes]) -> dict[str, Any]:
     thoughts: list[str] = []
     usage: ev.UsageReport | None = None
     reason = "stop"
+    withdrawn = False
     for payload in payloads:
         match decode(payload):
             case ev.Token() as token:
                 text.append(token.text)
             case ev.Reasoning() as thought:
                 thoughts.append(thought.text)
+            case ev.Replace() as replaced:
+                text, thoughts, withdrawn = [replaced.text], [], True
             case ev.UsageReport() as report:
                 usage = report
             case ev.Finalize() as final:
-                reason = finish_reason(final)
+                reason = finish_reason(final, withdrawn=withdrawn)
             case _:
                 pass
     message: dict[str, Any] = {"role": "assistant", "content": "".join(text), "refusal": None}

@@ -1,7 +1,8 @@
 """What one turn says: onto its log for readers, and into parts for the store.
 
 This is the path of a token: `text` is called for every piece a model says. What is stored is built
-from exactly what was published, so the two cannot differ.
+from exactly what was published, so the two cannot differ. What may be said at all is for the
+filters of chat/outflow.py to decide.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ import zlib
 
 import msgspec
 
+from parlour.chat.outflow import Outflow, silence
 from parlour.domain import Part, ReasoningPart, TextPart, ToolPart, Usage
 from parlour.errors import Problem
 from parlour.events.log import TurnLog
 from parlour.events.types import (
+    TOKEN,
     Event,
     Reasoning,
+    Replace,
     Restart,
     RoundEnd,
     ToolCall,
@@ -26,6 +30,8 @@ from parlour.events.types import (
     encode_token,
 )
 from parlour.models.pieces import Pieces
+
+_WORDS = (TOKEN, b'{"type":"reasoning",')  # how events that are words begin
 
 
 class AnswerTooLong(Problem):
@@ -51,11 +57,27 @@ class TurnSink:
         self._parts: list[Part] = []
         self._words = Pieces()  # of the open part
         self._thinking_since: float | None = None  # the open part is reasoning, else text
+        self._answer_flow: Outflow | None = None
+        self._reasoning_flow: Outflow | None = None
+        self._withdrawn = 0  # events at the beginning of the log whose words are withdrawn
+
+    def filter(self, answer: Outflow, reasoning: Outflow) -> None:
+        """Let what the model says pass these filters before it is said."""
+        self._answer_flow, self._reasoning_flow = answer, reasoning
 
     # --- the path of a token ---
 
     def text(self, text: str) -> None:
         """A piece of the answer."""
+        if self._thinking_since is not None and self._reasoning_flow is not None:
+            self._think(self._reasoning_flow.drain())
+        if self._answer_flow is not None:
+            text = self._answer_flow.feed(text)
+            if not text:
+                return
+        self._say(text)
+
+    def _say(self, text: str) -> None:
         if self.first_token_ms is None:
             self.first_token_ms = self.elapsed_ms
             self._first = True
@@ -66,6 +88,16 @@ class TurnSink:
 
     def reasoning(self, text: str) -> None:
         """A piece of thinking."""
+        flow = self._answer_flow
+        if flow is not None and (self._thinking_since is None or flow.held_since is not None):
+            self._drain_answer()
+        if self._reasoning_flow is not None:
+            text = self._reasoning_flow.feed(text)
+        self._think(text)
+
+    def _think(self, text: str) -> None:
+        if not text:
+            return
         if self._thinking_since is None:
             self._close_part()
             self._thinking_since = time.monotonic()
@@ -83,10 +115,54 @@ class TurnSink:
             self.log.flush(now=self._first)
             self._first = False
 
+    # --- what is held back ---
+
+    @property
+    def held_since(self) -> float | None:
+        """When (monotonic) the oldest text was held back that still is; None = none is."""
+        flows = (self._answer_flow, self._reasoning_flow)
+        held = [flow.held_since for flow in flows if flow is not None]
+        return min((at for at in held if at is not None), default=None)
+
+    def settle(self) -> None:
+        """Decide what is held back now; the model has been silent in the middle of it."""
+        if self._reasoning_flow is not None:
+            self._think(self._reasoning_flow.settle())
+        if self._answer_flow is not None and (text := self._answer_flow.settle()):
+            self._say(text)
+        self.flush()
+
+    def drain(self) -> None:
+        """Say what is held back: a round is over."""
+        if self._reasoning_flow is not None:
+            self._think(self._reasoning_flow.drain())
+        self._drain_answer()
+
+    def _drain_answer(self) -> None:
+        if self._answer_flow is not None and (text := self._answer_flow.drain()):
+            self._say(text)
+
+    def replace(self, text: str, reason: str) -> None:
+        """Withdraw all that this turn has said and thought; `text` stands in its place.
+
+        The model is not heard any more in this turn. `reason` is a stable word.
+        """
+        silent = silence()
+        self.filter(silent, silent)
+        self._close_part()
+        self._parts = [part for part in self._parts if isinstance(part, ToolPart)]
+        self._withdrawn = len(self.log.payloads)
+        self.log.append(Replace(text=text, reason=reason))
+        if text:
+            self._words.add(text)
+        self.flush()
+
     # --- everything else ---
 
     def event(self, event: Event) -> None:
         """Something other than text happened: publish it and keep what belongs to the message."""
+        if isinstance(event, ToolCall | RoundEnd | Restart):
+            self.drain()
         self.log.append(event)
         match event:
             case ToolCall():
@@ -113,6 +189,7 @@ class TurnSink:
 
     def used(self, usage: Usage) -> None:
         """A model call ended: add its tokens and tell the sum."""
+        self.drain()
         self.model_calls += 1
         self.usage = self.usage + usage
         self.log.append(
@@ -133,6 +210,7 @@ class TurnSink:
 
     def end(self) -> None:
         """Close what is open: the last words, and tools that never answered."""
+        self.drain()
         self._close_part()
         for part in tuple(self._parts):
             if isinstance(part, ToolPart) and part.status == "running":
@@ -156,9 +234,14 @@ class TurnSink:
     def packed_events(self, final: Event) -> bytes:
         """The whole log as it is stored: zlib over the events' JSON, one a line.
 
-        `final` is the terminal event, which is said only once it is stored.
+        `final` is the terminal event, which is said only once it is stored. Words that were
+        withdrawn are not kept: their events are, so that the numbers stay.
         """
-        return zlib.compress(b"\n".join([*self.log.payloads, encode(final)]), 1)
+        payloads = [*self.log.payloads, encode(final)]
+        for place in range(self._withdrawn):
+            if payloads[place].startswith(_WORDS):
+                payloads[place] = payloads[place][: payloads[place].index(b'"text":') + 7] + b'""}'
+        return zlib.compress(b"\n".join(payloads), 1)
 
     def _open_part(self) -> Part:
         words = self._words.join()

@@ -71,6 +71,8 @@ def _print_event(event: ev.Event) -> None:
         case ev.ToolResult():
             mark = "" if event.status == "ok" else "failed: "
             _say(_dim(f"[{mark}{event.text[:500]}]\n"))
+        case ev.Replace():
+            _say(f"\n[Withdrawn: {event.reason}]\n{event.text}")
         case ev.Status() | ev.Notice():
             _say(_dim(f"[{event.text}]\n"))
         case ev.Finalize() if event.error is not None:

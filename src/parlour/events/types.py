@@ -139,7 +139,7 @@ class Source(_Event, frozen=True, tag="source"):
 
 
 class Replace(_Event, frozen=True, tag="replace"):
-    """Text already shown is withdrawn; `text` stands in its place."""
+    """All text and reasoning of this turn so far is withdrawn; `text` stands in its place."""
 
     text: str
     reason: str

@@ -174,7 +174,7 @@ export function readAnswer(message: ChatMessage, live: boolean): AnswerView {
   for (const round of rounds) {
     for (const [part, at] of round.parts) {
       if (part.type === "data-replace") {
-        items = items.filter((item) => item.kind !== "text" || !item.final);
+        items = items.filter((item) => item.kind !== "text" && item.kind !== "reasoning");
         const text = part.data.text;
         items.push({ kind: "text", key: `${at}`, text, live: false, final: true, withdrawn: true });
         continue;

@@ -69,7 +69,7 @@ export interface Reasoning {
   text: string;
 }
 
-/** Text already shown is withdrawn; `text` stands in its place. */
+/** All text and reasoning of this turn so far is withdrawn; `text` stands in its place. */
 export interface Replace {
   type: "replace";
   text: string;

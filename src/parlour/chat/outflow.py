@@ -1,0 +1,156 @@
+"""What the model says passes a chain of filters before it is said.
+
+A filter may hold text back until it knows what it is (a link that is only half there), change it,
+or drop it. Nearly every piece concerns no filter: it has none of the characters that they wait for
+(`trigger`), and passes with one look. Filters hold text, never timers: what is held is decided by
+the next piece, by `drain` at the end of a round, or by `settle` when a model falls silent in the
+middle of it (chat/waiting.py asks, for all turns at once).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Protocol
+
+PASSED_PIECES = 64  # that a filter may look back on; a name before an `@` has at most so many
+
+
+class OutFilter(Protocol):
+    """One filter of one stream of text (the answer of a turn, or its reasoning).
+
+    What it lets through must not depend on how the text was cut into pieces.
+    """
+
+    @property
+    def trigger(self) -> str:
+        """A regular expression, searched in each piece: a match means that the filter wants it.
+
+        One class of characters (`[<>@]`) costs 80 ns a piece, and so do several filters that each
+        have one; alternatives cost five times as much. An empty one wants, and costs, every piece.
+        """
+        ...
+
+    @property
+    def held_since(self) -> float | None:
+        """When (monotonic) the oldest text was held that is still held; None = nothing is held."""
+        ...
+
+    @property
+    def busy(self) -> bool:
+        """It wants the next piece whatever is in it: text is held, or being dropped."""
+        ...
+
+    def passed(self, text: str) -> None:
+        """This went by, after what was fed before, while the filter was not busy."""
+        ...
+
+    def feed(self, text: str) -> str:
+        """More text; returns what may be shown now."""
+        ...
+
+    def settle(self) -> str:
+        """Decide what is held without waiting any longer; more text follows."""
+        ...
+
+    def drain(self) -> str:
+        """The rest: nothing follows. The filter is as new afterwards."""
+        ...
+
+
+@lru_cache(maxsize=16)
+def _search(triggers: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{trigger})" for trigger in triggers))
+
+
+class Outflow:
+    """A chain of filters, in the order in which text passes them."""
+
+    __slots__ = ("_busy", "_filters", "_keep", "_passed", "_wanted")
+
+    def __init__(self, filters: Sequence[OutFilter]) -> None:
+        self._filters = tuple(filters)
+        self._wanted = _search(tuple(f.trigger for f in filters)).search
+        self._busy = False
+        self._passed: deque[str] = deque(maxlen=PASSED_PIECES)
+        self._keep = self._passed.append
+
+    def feed(self, text: str) -> str:
+        """More text; returns what may be shown now. This runs for every token."""
+        if self._busy or self._wanted(text) is not None:
+            return self._feed(text)
+        self._keep(text)
+        return text
+
+    def settle(self) -> str:
+        """Decide what is held; more text follows."""
+        return self._end("settle")
+
+    def drain(self) -> str:
+        """The rest, at the end of a round."""
+        return self._end("drain")
+
+    @property
+    def held_since(self) -> float | None:
+        """When the oldest text was held that is still held; None = nothing is."""
+        if not self._busy:
+            return None
+        return min((at for f in self._filters if (at := f.held_since) is not None), default=None)
+
+    def _feed(self, text: str) -> str:
+        self._tell_passed()
+        busy = False
+        for each in self._filters:
+            if text:
+                text = each.feed(text)
+            busy = busy or each.busy
+        self._busy = busy
+        return text
+
+    def _end(self, how: str) -> str:
+        self._tell_passed()
+        text, busy = "", False
+        for each in self._filters:
+            text = each.feed(text) if text else ""
+            text += each.settle() if how == "settle" else each.drain()
+            busy = busy or each.busy
+        self._busy = busy
+        return text
+
+    def _tell_passed(self) -> None:
+        if self._passed:
+            passed = "".join(self._passed)
+            self._passed.clear()
+            for each in self._filters:
+                each.passed(passed)
+
+
+class _Silence:
+    """Lets nothing through."""
+
+    trigger = ""
+    held_since = None
+    busy = True
+
+    def passed(self, text: str) -> None:
+        """Nothing passes."""
+
+    def feed(self, text: str) -> str:
+        """Nothing is shown."""
+        del text
+        return ""
+
+    def settle(self) -> str:
+        """Nothing is held."""
+        return ""
+
+    def drain(self) -> str:
+        """Nothing is held."""
+        return ""
+
+
+def silence() -> Outflow:
+    """A chain that lets nothing through."""
+    return Outflow([_Silence()])
