@@ -26,8 +26,10 @@ from parlour.api.mcp import McpFace
 from parlour.api.sse import StreamWatch
 from parlour.api.streams import Streams
 from parlour.chat.answering import Answering
+from parlour.chat.conversations import Conversations
 from parlour.chat.ending import Ending
 from parlour.chat.keeper import Keeper
+from parlour.chat.privacy import Privacy
 from parlour.chat.reading import Readings
 from parlour.chat.turn import TurnRunner
 from parlour.errors import ConfigurationError, StoreUnavailable, Upstream
@@ -74,6 +76,7 @@ class Services:
     peers: RedisPeers | None
     toolbox: Toolbox
     runner: TurnRunner
+    privacy: Privacy
     keeper: Keeper
     readings: Readings
     watch: StreamWatch
@@ -176,6 +179,7 @@ class Ground:
     router: Router
     turns: Turns
     audit: Audit
+    privacy: Privacy
 
 
 async def build(settings: Settings) -> Services:
@@ -202,6 +206,7 @@ async def build(settings: Settings) -> Services:
         peers=parts.breaker_peers(settings, ground.router),
         toolbox=ground.toolbox,
         runner=runner,
+        privacy=ground.privacy,
         keeper=Keeper(runner=runner, store=ground.turns, metrics=metrics, lease_s=limits.lease_s),
         readings=Readings(store=ground.turns, events=ground.events),
         watch=StreamWatch(stall_s=limits.reader_stall_s, metrics=metrics),
@@ -233,6 +238,7 @@ async def _ground(settings: Settings) -> Ground:
         router=parts.router(routes, settings, policies, metrics=metrics, decisions=decisions),
         turns=Turns(database),
         audit=Audit(database),
+        privacy=parts.privacy(settings, policies, database, metrics),
     )
 
 
@@ -244,6 +250,7 @@ def _runner(ground: Ground) -> TurnRunner:
         router=ground.router,
         toolbox=ground.toolbox,
         policies=ground.policies,
+        privacy=ground.privacy,
         limits=turn_limits,
         metrics=ground.metrics,
         own_words=ground.settings.system_prompt,
@@ -254,6 +261,7 @@ def _runner(ground: Ground) -> TurnRunner:
         router=ground.router,
         answering=answering,
         ending=Ending(store=ground.turns, metrics=ground.metrics, router=ground.router),
+        privacy=ground.privacy,
         room=Room(turns_max=limits.turns_max, wait_s=limits.turn_wait_s),
         limits=turn_limits,
         metrics=ground.metrics,
@@ -287,7 +295,9 @@ def create_api(services: Services) -> FastAPI:
     )
     problems.install(app)
     access, runner = services.access, services.runner
-    streams = Streams(readings=services.readings, watch=services.watch)
+    privacy = services.privacy
+    streams = Streams(readings=services.readings, watch=services.watch, privacy=privacy)
+    conversations = Conversations(threads=services.threads, privacy=privacy)
 
     async def database() -> str:
         try:
@@ -301,7 +311,7 @@ def create_api(services: Services) -> FastAPI:
 
     for routes in (
         turns.router(access=access, runner=runner, streams=streams),
-        threads.router(access=access, threads=services.threads),
+        threads.router(access=access, threads=conversations),
         ai_sdk.router(access=access, runner=runner, streams=streams, threads=services.threads),
         openai.router(access=access, runner=runner, streams=streams),
         me.router(
