@@ -96,7 +96,6 @@ PROMISES: dict[str, Promise] = {
     "P16": Promise(
         "Nothing is billed that upstream did not bill.",
         "clean turns exactly; 100 % reconciled",
-        later=True,
     ),
     "P17": Promise(
         "A quota is reserved before it is spent.",

@@ -26,16 +26,17 @@ from parlour.api.mcp import McpFace
 from parlour.api.sse import StreamWatch
 from parlour.api.streams import Streams
 from parlour.chat.answering import Answering
-from parlour.chat.conversations import Conversations
 from parlour.chat.ending import Ending
 from parlour.chat.keeper import Keeper
-from parlour.chat.privacy import Privacy
 from parlour.chat.reading import Readings
+from parlour.chat.tab import Till
 from parlour.chat.turn import TurnRunner
 from parlour.errors import ConfigurationError, StoreUnavailable, Upstream
 from parlour.events.log import EventLog
 from parlour.limits.room import Room
 from parlour.models.port import Model, Warmable
+from parlour.models.price_list import PriceList
+from parlour.models.prices import Prices
 from parlour.models.routed import Router
 from parlour.policy import Policies
 from parlour.settings import Settings
@@ -43,6 +44,7 @@ from parlour.store.audit import Audit
 from parlour.store.database import Database
 from parlour.store.embedded import EmbeddedPostgres, start_embedded
 from parlour.store.housekeeping import Housekeeping
+from parlour.store.ledger import Ledger
 from parlour.store.migrate import migrate, pending
 from parlour.store.routes import RouteDecisions
 from parlour.store.threads import Threads
@@ -76,8 +78,9 @@ class Services:
     peers: RedisPeers | None
     toolbox: Toolbox
     runner: TurnRunner
-    privacy: Privacy
     keeper: Keeper
+    till: Till
+    price_list: PriceList
     readings: Readings
     watch: StreamWatch
     access: Access
@@ -110,6 +113,7 @@ class Services:
             await self.peers.start()
         await self.toolbox.start()
         await self.mcp.start()
+        self.price_list.start()
         self.watch.start()
         self.probe.start()
         self._warming = asyncio.create_task(self._warm(), name="warm up")
@@ -122,6 +126,7 @@ class Services:
         """What the first question would wait for, in the background: the one local user's tool
         servers start, and the embedded model loads and reads what every question begins with."""
         specs = await self.toolbox.specs(LOCAL) if self.access.local else ()
+        await self.till.ready(self.model.name)
         model = self.model
         if isinstance(model, Warmable):
             try:
@@ -146,6 +151,7 @@ class Services:
         self.probe.stop()
         parts: list[Callable[[], Awaitable[None]]] = [
             self.housekeeping.close,
+            self.price_list.close,
             self.mcp.close,
             self.toolbox.close,
             self.router.close,
@@ -179,7 +185,9 @@ class Ground:
     router: Router
     turns: Turns
     audit: Audit
-    privacy: Privacy
+    ledger: Ledger
+    prices: Prices
+    till: Till
 
 
 async def build(settings: Settings) -> Services:
@@ -206,8 +214,17 @@ async def build(settings: Settings) -> Services:
         peers=parts.breaker_peers(settings, ground.router),
         toolbox=ground.toolbox,
         runner=runner,
-        privacy=ground.privacy,
-        keeper=Keeper(runner=runner, store=ground.turns, metrics=metrics, lease_s=limits.lease_s),
+        keeper=Keeper(
+            runner=runner,
+            store=ground.turns,
+            till=ground.till,
+            metrics=metrics,
+            lease_s=limits.lease_s,
+        ),
+        till=ground.till,
+        price_list=PriceList(
+            ground.prices, url=settings.prices.url, every_s=settings.prices.every_s
+        ),
         readings=Readings(store=ground.turns, events=ground.events),
         watch=StreamWatch(stall_s=limits.reader_stall_s, metrics=metrics),
         access=access,
@@ -226,6 +243,8 @@ async def _ground(settings: Settings) -> Ground:
     postgres = None if settings.database_url else await start_embedded(settings.data_dir)
     database = await Database.open(database_url(settings, postgres))
     decisions = RouteDecisions(database)
+    router = parts.router(routes, settings, policies, metrics=metrics, decisions=decisions)
+    prices = Prices()
     return Ground(
         settings=settings,
         metrics=metrics,
@@ -235,10 +254,12 @@ async def _ground(settings: Settings) -> Ground:
         events=events,
         toolbox=toolbox,
         decisions=decisions,
-        router=parts.router(routes, settings, policies, metrics=metrics, decisions=decisions),
+        router=router,
         turns=Turns(database),
         audit=Audit(database),
-        privacy=parts.privacy(settings, policies, database, metrics),
+        ledger=Ledger(database),
+        prices=prices,
+        till=parts.till(settings, policies, prices=prices, router=router),
     )
 
 
@@ -250,7 +271,6 @@ def _runner(ground: Ground) -> TurnRunner:
         router=ground.router,
         toolbox=ground.toolbox,
         policies=ground.policies,
-        privacy=ground.privacy,
         limits=turn_limits,
         metrics=ground.metrics,
         own_words=ground.settings.system_prompt,
@@ -260,9 +280,14 @@ def _runner(ground: Ground) -> TurnRunner:
         events=ground.events,
         router=ground.router,
         answering=answering,
-        ending=Ending(store=ground.turns, metrics=ground.metrics, router=ground.router),
-        privacy=ground.privacy,
+        ending=Ending(
+            store=ground.turns,
+            ledger=ground.ledger,
+            metrics=ground.metrics,
+            router=ground.router,
+        ),
         room=Room(turns_max=limits.turns_max, wait_s=limits.turn_wait_s),
+        till=ground.till,
         limits=turn_limits,
         metrics=ground.metrics,
     )
@@ -295,9 +320,7 @@ def create_api(services: Services) -> FastAPI:
     )
     problems.install(app)
     access, runner = services.access, services.runner
-    privacy = services.privacy
-    streams = Streams(readings=services.readings, watch=services.watch, privacy=privacy)
-    conversations = Conversations(threads=services.threads, privacy=privacy)
+    streams = Streams(readings=services.readings, watch=services.watch)
 
     async def database() -> str:
         try:
@@ -311,7 +334,7 @@ def create_api(services: Services) -> FastAPI:
 
     for routes in (
         turns.router(access=access, runner=runner, streams=streams),
-        threads.router(access=access, threads=conversations),
+        threads.router(access=access, threads=services.threads),
         ai_sdk.router(access=access, runner=runner, streams=streams, threads=services.threads),
         openai.router(access=access, runner=runner, streams=streams),
         me.router(

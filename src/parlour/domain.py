@@ -162,6 +162,25 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One call of a model, as the ledger keeps it.
+
+    `purpose` is a word: answer, summary, verifier, followups. `model` is `provider:name`, `route`
+    the name of the way to it. `cost_nanos` is in billionths of a US dollar, None when the model is
+    unpriced; `prices` names the list that says so. `request_id` is upstream's name of the call.
+    """
+
+    purpose: str
+    model: str
+    usage: Usage
+    route: str = ""
+    served_by: str = ""
+    cost_nanos: int | None = None
+    prices: str = ""
+    request_id: str = ""
+
+
 # --- between the agent, the models and the tools ----------------------------------------------
 
 

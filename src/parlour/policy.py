@@ -7,6 +7,7 @@ changes single fields for one. Rooms ask `Policies.of(workspace)` and never see 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -40,42 +41,27 @@ class RoutePolicy(Section):
     )
 
 
-Handling = Literal["off", "mask", "block"]
+class ModelPrices(Section):
+    """What a model costs: US dollars for a million tokens."""
 
-
-class PrivacyPolicy(Section):
-    """What happens to personal data in what people write: `off`, `mask` or `block`.
-
-    Kinds with a checksum are masked by default: what is masked is hardly ever an ordinary figure.
-    """
-
-    email: Handling = Field("off", description="E-mail addresses.")
-    phone: Handling = Field("off", description="Telephone numbers.")
-    card: Handling = Field("mask", description="Payment card numbers (Luhn).")
-    iban: Handling = Field("mask", description="Bank accounts (IBAN, modulo 97).")
-    ip: Handling = Field("off", description="IP addresses, 4 and 6.")
-    national_id: Handling = Field(
-        "mask", description="National identity, tax and insurance numbers, with their checksums."
+    input: Decimal = Field(ge=0, description="Tokens that the model reads.")
+    output: Decimal = Field(ge=0, description="Tokens that it says, thinking included.")
+    cache_read: Decimal | None = Field(
+        None, ge=0, description="Tokens read from the provider's cache; empty = as `input`."
     )
-    person: Handling = Field("off", description="Names of people; needs `presidio`.")
-    place: Handling = Field("off", description="Places; needs `presidio`.")
-    presidio: bool = Field(
-        False, description="Ask Microsoft Presidio as well; needs the extra `[presidio]`."
-    )
-    tool_results: bool = Field(
-        True, description="Mask what tools return, too, wherever a kind is `mask` or `block`."
-    )
-    clear_arguments: tuple[str, ...] = Field(
-        (),
-        description="MCP servers whose tools get the values themselves; others get placeholders.",
+    cache_write: Decimal | None = Field(
+        None, ge=0, description="Tokens written to its cache; empty = as `input`."
     )
 
-    def kinds(self, *handling: Handling) -> tuple[str, ...]:
-        """The kinds that are handled in one of these ways."""
-        return tuple(kind for kind in _PRIVACY_KINDS if getattr(self, kind) in handling)
 
+class LedgerPolicy(Section):
+    """What is paid for model calls."""
 
-_PRIVACY_KINDS = ("email", "iban", "card", "national_id", "ip", "phone", "person", "place")
+    prices: dict[str, ModelPrices] = Field(
+        default_factory=dict[str, ModelPrices],
+        description="Your own prices, by model (`openai:gpt-5.1`) or pattern (`openai:acme-*`); "
+        "they win over the list of prices that Parlour comes with.",
+    )
 
 
 class Policy(Section):
@@ -83,7 +69,7 @@ class Policy(Section):
 
     question: QuestionPolicy = Field(default_factory=lambda: QuestionPolicy.model_validate({}))
     routes: RoutePolicy = Field(default_factory=lambda: RoutePolicy.model_validate({}))
-    privacy: PrivacyPolicy = Field(default_factory=lambda: PrivacyPolicy.model_validate({}))
+    ledger: LedgerPolicy = Field(default_factory=LedgerPolicy)
 
 
 class Policies:

@@ -84,14 +84,6 @@ class ModelSettings(_Section):
     first_byte_s: float = Field(30, gt=0, description="Seconds until the first byte of a reply.")
     idle_s: float = Field(30, gt=0, description="Seconds of silence within a reply.")
     total_s: float = Field(600, gt=0, description="Seconds for one whole reply.")
-    beat_s: float = Field(
-        0.05,
-        ge=0,
-        le=0.5,
-        description="While 8 or more replies stream, what a provider says is read and sent on this "
-        "beat (seconds), so that a token costs a third of the CPU. First words never wait, slow "
-        "replies do not either; the page itself shows news every 0.05 s. 0 = each token at once.",
-    )
     line_bytes_max: int = Field(
         1_000_000, ge=1_000, description="Longest line of a provider's stream in bytes."
     )
@@ -143,6 +135,18 @@ class RouteSettings(_Section):
         description="Further names (or patterns) under which upstream may report the model; `*` "
         "takes whatever it reports. A dated snapshot of the model needs no word here.",
     )
+
+
+class PriceSettings(_Section):
+    """Where newer prices of models come from; Parlour comes with a list, so offline is fine."""
+
+    url: str = Field(
+        "",
+        description="A list in the format of genai-prices, fetched while Parlour runs; empty = "
+        "never. Its own: https://raw.githubusercontent.com/pydantic/genai-prices/refs/heads/main/"
+        "prices/new_data/v2/data.json",
+    )
+    every_s: float = Field(86_400, ge=1, description="Seconds between two fetches.")
 
 
 class RetentionSettings(_Section):
@@ -240,6 +244,7 @@ class Settings(BaseSettings):
         default_factory=dict[str, RouteSettings],
         description="Approved ways to models, by name; `policy.routes.use` says who uses which.",
     )
+    prices: PriceSettings = Field(default_factory=lambda: PriceSettings.model_validate({}))
     mcp: dict[str, McpServer] = Field(
         default_factory=dict[str, McpServer],
         description="MCP servers by name; see the section below.",

@@ -16,6 +16,7 @@ from parlour import store
 from parlour.errors import StoreUnavailable
 from parlour.store.migrate import migrate, pending, undo
 from parlour.store.tables import metadata
+from parlour.store.tables_ledger import model_calls
 from tests.postgres import fresh_database
 
 for module in pkgutil.iter_modules(store.__path__):
@@ -36,6 +37,7 @@ def differences(url: str) -> list[object]:
 
 
 async def test_what_the_migrations_make_is_what_the_code_says(database_url: str) -> None:
+    assert model_calls.metadata is metadata  # every file of tables has been read
     assert await asyncio.to_thread(differences, database_url) == []
     assert not await pending(database_url)
 

@@ -10,6 +10,7 @@ import pytest
 from parlour.domain import (
     ErrorPart,
     MessageId,
+    ModelCall,
     Principal,
     Role,
     TextPart,
@@ -39,6 +40,10 @@ from tests.live.steps import (
     new_turn,
     words,
 )
+
+
+def unpriced(_: str, call: ModelCall) -> ModelCall:
+    return call
 
 
 async def test_a_claim_saves_the_question_and_hands_out_the_history(database: Database) -> None:
@@ -322,7 +327,7 @@ async def test_a_silent_owners_turn_is_closed_with_what_was_said(database: Datab
         },
         -1,
     )
-    rounds = await asyncio.gather(turns.reap(), turns.reap())
+    rounds = await asyncio.gather(turns.reap(unpriced), turns.reap(unpriced))
     lost = [turn for each in rounds for turn in each]
     assert [turn.id for turn in lost] == [claim.turn]
     text, tool, error = lost[0].parts

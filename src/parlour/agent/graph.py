@@ -15,7 +15,7 @@ import asyncio
 import copy
 import operator
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypedDict, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -24,7 +24,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from parlour.agent.prompt import LIMIT_REACHED
-from parlour.domain import ToolOutcome, ToolRequest, ToolSpec, Usage
+from parlour.domain import ToolOutcome, ToolRequest, ToolSpec
 from parlour.events.types import Event, Progress, RoundEnd, ToolCall, ToolResult
 from parlour.models.port import ChatMessage, Model, ModelReply, ModelRequest, ModelSink
 
@@ -37,10 +37,6 @@ class AgentSink(ModelSink, Protocol):
 
     def event(self, event: Event) -> None:
         """Something other than text happened."""
-        ...
-
-    def used(self, usage: Usage) -> None:
-        """A model call ended and has used so many tokens."""
         ...
 
 
@@ -64,7 +60,6 @@ class Run:
     call_tool: CallTool
     sink: AgentSink
     limits: AgentLimits
-    first: ModelReply | None = None  # the first round's, when it was called before the graph
 
 
 class State(TypedDict):
@@ -86,27 +81,20 @@ class Answer:
     rounds: int
 
 
-def _request(run: Run, state: State) -> ModelRequest:
+async def _model_round(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
+    run = runtime.context
     number = state["rounds"] + 1
     spent = number >= run.limits.rounds_max or state["tool_calls"] >= run.limits.tool_calls_max
     messages = run.prompt + state["messages"]
     if spent and state["messages"]:
         messages = [*messages, {"role": "system", "content": LIMIT_REACHED}]
-    return ModelRequest(
+    request = ModelRequest(
         messages=messages,
         tools=() if spent else run.tools,
         max_tokens=run.limits.reply_tokens_max,
         temperature=run.limits.temperature,
     )
-
-
-async def _model_round(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
-    run = runtime.context
-    number = state["rounds"] + 1
-    reply = run.first if number == 1 else None
-    if reply is None:
-        reply = await run.model.stream(_request(run, state), run.sink)
-    run.sink.used(reply.usage)
+    reply = await run.model.stream(request, run.sink)
     if not reply.tool_calls:
         run.sink.event(RoundEnd(round=number, kind="answer"))
     return {
@@ -211,10 +199,6 @@ class Agent:
     async def run(self, run: Run, *, saver: BaseCheckpointSaver[Any], thread: str) -> Answer:
         """Drive one turn to its answer, or on from its last completed round.
 
-        The first model call does not wait for the graph: it goes out before, and the graph begins
-        with its reply. So the first words come a graph's beginning earlier, and a turn that streams
-        its first answer (nearly all do) holds none of LangGraph's objects meanwhile.
-
         Raises what the model raises (`errors.Upstream`); cancelling stops the model and tools.
         """
         config: RunnableConfig = {
@@ -226,7 +210,6 @@ class Agent:
         start: State | None = None
         if not resumed:
             start = State(messages=[], rounds=0, tool_calls=0, finish_reason="", served_by="")
-            run = replace(run, first=await run.model.stream(_request(run, start), run.sink))
         graph = copy.copy(self._graph)  # its own `copy` checks the whole graph again, 0.1 ms
         graph.checkpointer = saver
         state: State = await graph.ainvoke(start, config, context=run, durability="sync")

@@ -15,6 +15,7 @@ from parlour.domain import ErrorPart, Part, TurnStatus
 from parlour.errors import Internal, Problem, StoreUnavailable, TurnLost
 from parlour.events.types import Failure, Finalize
 from parlour.models.routed import Router
+from parlour.store.ledger import Ledger
 from parlour.store.turns import Turns
 from parlour.telemetry.metrics import Metrics
 
@@ -57,8 +58,9 @@ def error_part(failure: Failure) -> ErrorPart:
 class Ending:
     """Stores turns and says how they ended. One for the process."""
 
-    def __init__(self, *, store: Turns, metrics: Metrics, router: Router) -> None:
+    def __init__(self, *, store: Turns, ledger: Ledger, metrics: Metrics, router: Router) -> None:
         self._store = store
+        self._ledger = ledger
         self._metrics = metrics
         self._router = router
 
@@ -80,6 +82,7 @@ class Ending:
             log.exception("turn_not_stored")  # readers still have to hear how it ended
             kept, problem = False, Internal("The answer could not be stored. It has been logged.")
         if not kept:
+            await self._book_deleted(running)
             # The turn is not ours any more, or could not be stored: never say it is done.
             final = finalize_of(
                 sink, None, problem or TurnLost("Another process ended this answer.")
@@ -95,6 +98,16 @@ class Ending:
         self._metrics.turn_ended(**ended, usage=sink.usage)
         log.info("turn_ended", **ended, tokens=sink.usage.total)
 
+    async def _book_deleted(self, running: Running) -> None:
+        """A conversation may be deleted while it is answered; what was spent stays spent."""
+        who = running.principal
+        try:
+            await self._ledger.book_deleted(
+                who.workspace, who.user, running.turn, running.tab.calls
+            )
+        except StoreUnavailable as outage:
+            log.warning("calls_not_booked", error=str(outage), calls=len(running.tab.calls))
+
     async def _finish(
         self, running: Running, final: Finalize, parts: tuple[Part, ...], answer: Answer | None
     ) -> bool:
@@ -106,6 +119,7 @@ class Ending:
                 finish_reason=final.finish_reason,
                 parts=parts,
                 usage=running.sink.usage,
+                calls=running.tab.calls,
                 events=running.sink.packed_events(final),
                 first_token_ms=final.first_token_ms,
                 elapsed_ms=final.elapsed_ms,

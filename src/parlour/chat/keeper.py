@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from parlour.chat.running import Running
+from parlour.chat.tab import Till
 from parlour.chat.turn import TurnRunner
 from parlour.domain import TurnId
 from parlour.errors import StoreUnavailable
@@ -30,10 +31,11 @@ class Keeper:
     """One background task of the process; start it once, close it at the end."""
 
     def __init__(
-        self, *, runner: TurnRunner, store: Turns, metrics: Metrics, lease_s: float
+        self, *, runner: TurnRunner, store: Turns, till: Till, metrics: Metrics, lease_s: float
     ) -> None:
         self._runner = runner
         self._store = store
+        self._till = till
         self._metrics = metrics
         self._lease_s = lease_s
         self._beat_s = lease_s / BEATS
@@ -79,13 +81,14 @@ class Keeper:
             )
             for running, size in zip(group, sizes, strict=True)
         }
-        renewal = await self._store.renew(self._runner.owner, partials, self._lease_s)
+        spent = {r.turn: r.tab.so_far() for r in group if partials[r.turn] is not None}
+        renewal = await self._store.renew(self._runner.owner, partials, self._lease_s, spent)
         for running, size in zip(group, sizes, strict=True):
             running.saved_size = size
         for turn in renewal.stop | renewal.lost:
             self._runner.stop_here(turn)
 
     async def _reap(self) -> None:
-        for lost in await self._store.reap():
+        for lost in await self._store.reap(self._till.price):
             log.warning("turn_lost", turn_id=lost.id, thread_id=lost.thread)
             self._metrics.turns.labels("failed", "turn_lost").inc()

@@ -187,8 +187,8 @@ class TurnSink:
             case _:
                 pass
 
-    def used(self, usage: Usage) -> None:
-        """A model call ended: add its tokens and tell the sum."""
+    def used(self, usage: Usage, cost_micros: int | None = None) -> None:
+        """A model call ended: add its tokens and tell the sum, with the turn's cost by now."""
         self.drain()
         self.model_calls += 1
         self.usage = self.usage + usage
@@ -200,6 +200,7 @@ class TurnSink:
                 output=self.usage.output,
                 reasoning=self.usage.reasoning,
                 estimated=self.usage.estimated,
+                cost_micros=cost_micros,
             )
         )
 

@@ -19,9 +19,9 @@ from parlour.agent.graph import Answer
 from parlour.chat.answering import Answering
 from parlour.chat.ask import Ask, Started
 from parlour.chat.ending import Ending
-from parlour.chat.privacy import Privacy, Taken
 from parlour.chat.running import Running, TurnLimits
 from parlour.chat.sink import TurnSink
+from parlour.chat.tab import Till
 from parlour.domain import Message, MessageId, Principal, TextPart, ThreadId, TurnId
 from parlour.errors import Internal, Problem, ShuttingDown, TooLong, TurnLost, TurnTimeout
 from parlour.events.log import EventLog
@@ -46,8 +46,8 @@ class TurnRunner:
         router: Router,
         answering: Answering,
         ending: Ending,
-        privacy: Privacy,
         room: Room,
+        till: Till,
         limits: TurnLimits,
         metrics: Metrics,
     ) -> None:
@@ -58,8 +58,8 @@ class TurnRunner:
         self._events = events
         self._answering = answering
         self._ending = ending
-        self._privacy = privacy
         self._room = room
+        self._till = till
         self._limits = limits
         self._metrics = metrics
         self._draining = False
@@ -76,10 +76,8 @@ class TurnRunner:
         self._check(ask)
         await self._room.enter()
         try:
-            taken = await self._privacy.take(principal, ask)
-            ask = taken.ask
             claim = await self._store.claim(
-                self._new_turn(principal, taken), window=self._limits.window_messages
+                self._new_turn(principal, ask), window=self._limits.window_messages
             )
         except BaseException:
             self._room.leave()
@@ -87,7 +85,7 @@ class TurnRunner:
         if claim.joined is not None:
             self._room.leave()
             return Started(claim.joined, ask.thread, claim.assistant_message, joined=True)
-        running = self._begin(principal, taken, claim)
+        running = self._begin(principal, ask, claim)
         try:
             await claim.commit()
         except BaseException:
@@ -145,8 +143,7 @@ class TurnRunner:
                 "Shorten it, or send the rest in a second message."
             )
 
-    def _new_turn(self, principal: Principal, taken: Taken) -> NewTurn:
-        ask = taken.ask
+    def _new_turn(self, principal: Principal, ask: Ask) -> NewTurn:
         route = self._router.first(principal.workspace)
         return NewTurn(
             principal=principal,
@@ -164,12 +161,10 @@ class TurnRunner:
             owner=self.owner,
             lease_s=self._limits.lease_s,
             hidden=ask.hidden,
-            masked=taken.sealed,
         )
 
-    def _begin(self, principal: Principal, taken: Taken, claim: Claim) -> Running:
+    def _begin(self, principal: Principal, ask: Ask, claim: Claim) -> Running:
         """Start the run while the claim is being committed; readers wait for the commit."""
-        ask = taken.ask
         sink = TurnSink(self._events.create(claim.turn), bytes_max=self._limits.log_bytes_max)
         sink.event(
             Plan(
@@ -181,8 +176,10 @@ class TurnRunner:
                 disclosure=DISCLOSURE,
             )
         )
-        running = Running(principal, ask, claim.turn, claim.assistant_message, claim.fence, sink)
-        self._privacy.begin(running, taken.masks)
+        tab = self._till.open(principal, claim.turn, sink)
+        running = Running(
+            principal, ask, claim.turn, claim.assistant_message, claim.fence, sink, tab
+        )
         history = tuple(claim.history) if ask.history is None else ask.history
         self.running[claim.turn] = running
         running.task = asyncio.create_task(self._run(running, history), name=f"turn {claim.turn}")
@@ -223,7 +220,6 @@ class TurnRunner:
                 await self._ending.store_and_say(running, answer, problem)
         finally:
             running.sink.log.close()
-            self._privacy.end(running)
             self.running.pop(running.turn, None)
             self._room.leave()
             self._metrics.turns_running.dec()

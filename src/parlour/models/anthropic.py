@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -23,8 +23,8 @@ from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
 from parlour.models.refusals import told, unreadable
 from parlour.models.sse import EventSplitter
 from parlour.models.toolcalls import ToolCallPieces
-from parlour.models.usage import usage_of
-from parlour.models.wire import DONE, FINISHED, OPEN, SPEAKING, Wire
+from parlour.models.usage import apart, broken_usage, usage_of
+from parlour.models.wire import DONE, FINISHED, OPEN, Wire
 
 API_VERSION = "2023-06-01"  # the only one that is not deprecated
 
@@ -119,6 +119,7 @@ class AnthropicModel:
         reader = AnthropicReader(
             sink, line_bytes_max=self._wire.limits.line_bytes_max, check=self._check
         )
+        request.tally.spent = reader.spending(request)
         try:
             await self._wire.post(
                 self._url, headers=self._headers, body=self.body(request), feed=reader.feed
@@ -189,21 +190,19 @@ class AnthropicReader:
         return bool(self._text or self._thought)
 
     def feed(self, data: bytes) -> int:
-        """Read some bytes. Returns how far the reply is; raises a `ModelFailure`."""
-        before = len(self._text) + len(self._thought)
-        said = False
+        """Read some bytes. Returns OPEN, FINISHED or DONE; raises a `ModelFailure`."""
+        said = len(self._text) + len(self._thought)
         try:
             for payload in self._events.feed(data):
                 self._read(payload)
         finally:
             # Also when this read breaks the reply: what was said before the break was said.
-            said = len(self._text) + len(self._thought) != before
-            if said:
+            if len(self._text) + len(self._thought) != said:
                 self._sink.flush()
         if not self._finish:
             if self._done:
                 raise NoFinish()
-            return SPEAKING if said else OPEN
+            return OPEN
         return DONE if self._done else FINISHED
 
     def reply(self, request: ModelRequest) -> ModelReply:
@@ -223,6 +222,33 @@ class AnthropicReader:
         if self._usage.output_tokens is None:
             return dataclasses.replace(reply, usage=usage_of(reply, request))
         return reply
+
+    def spending(self, request: ModelRequest) -> Callable[[], Usage | None]:
+        """For the request's tally: what this reply has used so far.
+
+        The first event has the exact counts of what was read; those of what was said come last.
+        """
+
+        def spent() -> Usage | None:
+            if self._usage.output_tokens is not None:
+                return _usage(self._usage)
+            if not self._model and self._usage.input_tokens is None:
+                return None
+            said, thought = "".join(self._text) + self._calls.said(), "".join(self._thought)
+            counted = broken_usage(request, said=said, thought=thought)
+            if self._usage.input_tokens is None:
+                return counted
+            told = _usage(self._usage)
+            return Usage(
+                told.input,
+                told.cache_read,
+                told.cache_write,
+                counted.output,
+                counted.reasoning,
+                estimated=True,
+            )
+
+        return spent
 
     def _read(self, payload: bytes) -> None:
         """One event. This runs for every token."""
@@ -288,14 +314,13 @@ class AnthropicReader:
 
 
 def _usage(said: _Usage) -> Usage:
-    """Disjoint buckets; this API's input excludes cached tokens, its output includes thinking."""
-    thinking = (said.output_tokens_details or _OutputDetails()).thinking_tokens or 0
-    return Usage(
-        input=said.input_tokens or 0,
-        cache_read=said.cache_read_input_tokens or 0,
-        cache_write=said.cache_creation_input_tokens or 0,
-        output=max(0, (said.output_tokens or 0) - thinking),
-        reasoning=thinking,
+    """This API's input excludes cached tokens; its output includes thinking."""
+    return apart(
+        input=said.input_tokens,
+        output=said.output_tokens,
+        cache_read=said.cache_read_input_tokens,
+        cache_write=said.cache_creation_input_tokens,
+        reasoning=(said.output_tokens_details or _OutputDetails()).thinking_tokens,
     )
 
 

@@ -34,7 +34,7 @@ from parlour.models.finish import finish_reason
 from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
 from parlour.models.refusals import refused
 from parlour.models.toolcalls import ToolCallPieces
-from parlour.models.usage import usage_of
+from parlour.models.usage import broken_usage, buckets, usage_of
 
 CANCEL_EVERY_S = 0.05
 CANCELS_MAX = 40  # 2 s, the most that a stop may take
@@ -84,6 +84,7 @@ class LangChainModel:
     async def stream(self, request: ModelRequest, sink: ModelSink) -> ModelReply:
         """One call. Raises a `ModelFailure`; cancelling closes LangChain's stream."""
         listener = _Listener(sink)
+        request.tally.spent = listener.spending(request)
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + self._limits.total_s
         try:
@@ -189,6 +190,24 @@ class _Listener:
         failure.spoke = bool(self._text or self._thought)
         return failure
 
+    def spending(self, request: ModelRequest) -> Callable[[], Usage | None]:
+        """For the request's tally: what this reply has used so far.
+
+        LangChain adds usage up as it comes, and most providers' packages give the output last.
+        """
+
+        def spent() -> Usage | None:
+            if not self.heard:
+                return None
+            told = _usage(self._usage) if self._usage else Usage()
+            if told.output or told.reasoning:
+                return told
+            said = "".join(self._text) + self._calls.said()
+            counted = broken_usage(request, said=said, thought="".join(self._thought))
+            return counted
+
+        return spent
+
     def reply(self, request: ModelRequest) -> ModelReply:
         """The whole reply. Raises when nothing proves that it is whole."""
         reply = ModelReply(
@@ -203,17 +222,16 @@ class _Listener:
 
 
 def _usage(said: UsageMetadata) -> Usage:
-    """Disjoint buckets; LangChain's input includes the cache, its output the reasoning."""
+    """LangChain's input includes the cache, its output the reasoning."""
     into = said.get("input_token_details") or {}
     out = said.get("output_token_details") or {}
-    read, write = into.get("cache_read") or 0, into.get("cache_creation") or 0
-    reasoning = out.get("reasoning") or 0
-    return Usage(
-        input=max(0, said["input_tokens"] - read - write),
-        cache_read=read,
-        cache_write=write,
-        output=max(0, said["output_tokens"] - reasoning),
-        reasoning=reasoning,
+    return buckets(
+        prompt=said["input_tokens"],
+        output=said["output_tokens"],
+        cache_read=into.get("cache_read"),
+        cache_write=into.get("cache_creation"),
+        reasoning=out.get("reasoning"),
+        total=said.get("total_tokens"),
     )
 
 

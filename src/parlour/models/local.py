@@ -191,6 +191,7 @@ class LocalModel:
         try:
             address = await self._process.ensure()
             reader = OpenAIReader(sink)
+            request.tally.spent = reader.spending(request)
             streamed = {"stream": True, "stream_options": {"include_usage": True}}
             await self._wire.post(
                 URL(f"{address.url}/v1/chat/completions"),

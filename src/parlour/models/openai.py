@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -25,8 +25,8 @@ from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
 from parlour.models.refusals import told, unreadable
 from parlour.models.sse import EventSplitter
 from parlour.models.toolcalls import ToolCallPieces
-from parlour.models.usage import usage_of
-from parlour.models.wire import DONE, FINISHED, OPEN, SPEAKING, Wire
+from parlour.models.usage import broken_usage, buckets, usage_of
+from parlour.models.wire import DONE, FINISHED, OPEN, Wire
 
 # Models that know only `max_completion_tokens`, by OpenAI's own names, also behind a gateway's
 # prefix. Everything else that speaks this dialect knows `max_tokens`, and often nothing newer.
@@ -142,6 +142,7 @@ class OpenAIModel:
         reader = OpenAIReader(
             sink, line_bytes_max=self._wire.limits.line_bytes_max, check=self._check
         )
+        request.tally.spent = reader.spending(request)
         try:
             await self._wire.post(
                 self._url, headers=self._headers, body=self.body(request), feed=reader.feed
@@ -211,7 +212,7 @@ class OpenAIReader:
         return bool(self._text or self._thought)
 
     def feed(self, data: bytes) -> int:
-        """Read some bytes. Returns how far the reply is; raises a `ModelFailure`."""
+        """Read some bytes. Returns OPEN, FINISHED or DONE; raises a `ModelFailure`."""
         done = self._said = False
         try:
             for payload in self._events.feed(data):
@@ -226,7 +227,7 @@ class OpenAIReader:
         if not self._finish:
             if done:
                 raise NoFinish()
-            return SPEAKING if self._said else OPEN
+            return OPEN
         return DONE if done else FINISHED
 
     def reply(self, request: ModelRequest) -> ModelReply:
@@ -247,6 +248,20 @@ class OpenAIReader:
         if self._usage is None:
             return dataclasses.replace(reply, usage=usage_of(reply, request))
         return reply
+
+    def spending(self, request: ModelRequest) -> Callable[[], Usage | None]:
+        """For the request's tally: what this reply has used so far."""
+
+        def spent() -> Usage | None:
+            if self._usage is not None:
+                return _usage(self._usage)
+            calls = self._calls.said()
+            if not (self._model or self._text or self._thought or calls):
+                return None
+            said, thought = self._text.join() + calls, self._thought.join()
+            return broken_usage(request, said=said, thought=thought)
+
+        return spent
 
     def _read(self, payload: bytes) -> None:
         """One chunk. This runs for every token."""
@@ -334,23 +349,15 @@ class OpenAIReader:
 
 
 def _usage(said: _Usage) -> Usage:
-    """Disjoint buckets from OpenAI's, where prompt includes cached and completion the reasoning."""
-    prompt = int(said.prompt_tokens or 0)
-    output = int(said.completion_tokens or 0)
     into = said.prompt_tokens_details or _PromptDetails()
     out = said.completion_tokens_details or _CompletionDetails()
-    read = int(into.cached_tokens or said.prompt_cache_hit_tokens or 0)
-    write = int(into.cache_write_tokens or 0)
-    reasoning = int(out.reasoning_tokens or 0)
-    # A few servers report reasoning beside the completion; their total gives them away.
-    if not (reasoning and said.total_tokens == prompt + output + reasoning):
-        output = max(0, output - reasoning)
-    return Usage(
-        input=max(0, prompt - read - write),
-        cache_read=read,
-        cache_write=write,
-        output=output,
-        reasoning=reasoning,
+    return buckets(
+        prompt=said.prompt_tokens,
+        output=said.completion_tokens,
+        cache_read=into.cached_tokens or said.prompt_cache_hit_tokens,
+        cache_write=into.cache_write_tokens,
+        reasoning=out.reasoning_tokens,
+        total=said.total_tokens,
     )
 
 

@@ -23,6 +23,17 @@ ChatMessage = dict[str, Any]
 Served = Callable[[str, str], None]  # told the model and the provider that answer; may raise
 
 
+@dataclass(slots=True)
+class Tally:
+    """What a call has used so far, whether or not it ever becomes a reply.
+
+    The model sets `spent` when it begins to listen; it answers what upstream has reported, else
+    what was counted, and None while upstream has said nothing at all.
+    """
+
+    spent: Callable[[], Usage | None] = lambda: None
+
+
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
     """One model call. `max_tokens` bounds the reply; `temperature` None = the provider's own."""
@@ -31,6 +42,7 @@ class ModelRequest:
     tools: tuple[ToolSpec, ...] = ()
     max_tokens: int = 4_096
     temperature: float | None = None
+    tally: Tally = field(default_factory=Tally, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ class Decided:
 
 Remember = Callable[[Decided], None]
 Hear = Callable[[Event], None]
+Meter = Callable[[Route, Model], Model]  # a client of a route, whose calls are paid by somebody
 
 
 class Router:
@@ -95,9 +96,17 @@ class Router:
         """The route that answers when all is well."""
         return self.approved(workspace)[1][0]
 
-    def model(self, workspace: str, *, turn: str = "", hear: Hear | None = None) -> RoutedModel:
-        """The model of a workspace; `hear` is told when a call waits or takes another route."""
-        return RoutedModel(self, workspace, turn=turn, hear=hear)
+    def model(
+        self,
+        workspace: str,
+        *,
+        turn: str = "",
+        hear: Hear | None = None,
+        meter: Meter | None = None,
+    ) -> RoutedModel:
+        """The model of a workspace; `hear` is told when a call waits or takes another route, and
+        every call upstream goes through `meter`."""
+        return RoutedModel(self, workspace, turn=turn, hear=hear, meter=meter)
 
     def client(self, route: str) -> Model:
         """What calls a route."""
@@ -116,11 +125,20 @@ class Router:
 class RoutedModel:
     """The model of one workspace, for one turn. See `port.Model`."""
 
-    def __init__(self, router: Router, workspace: str, *, turn: str, hear: Hear | None) -> None:
+    def __init__(
+        self,
+        router: Router,
+        workspace: str,
+        *,
+        turn: str,
+        hear: Hear | None,
+        meter: Meter | None = None,
+    ) -> None:
         self._router = router
         self._workspace = workspace
         self._turn = turn
         self._hear: Hear = hear or _unheard
+        self._meter: Meter = meter or _unmetered
 
     @property
     def name(self) -> str:
@@ -175,7 +193,8 @@ class RoutedModel:
                 _, wait_s = breakers.look(route.digest)
                 raise _resting(wait_s)
             try:
-                reply = await self._router.client(route.name).stream(request, sink)
+                client = self._meter(route, self._router.client(route.name))
+                reply = await client.stream(request, sink)
             except ModelFailure as failure:
                 pause_s = _pause(failure, number)
                 again = (
@@ -216,6 +235,10 @@ class RoutedModel:
 
 def _unheard(_: Event) -> None:
     """For calls beside a turn, which nobody watches."""
+
+
+def _unmetered(_: Route, client: Model) -> Model:
+    return client
 
 
 def version(mode: Mode, routes: tuple[Route, ...]) -> str:

@@ -168,6 +168,7 @@ class ScriptedModel:
         words = _Words(asked, found, turn)
         number = sum(message["role"] == "assistant" for message in turn)
         play = _Play(sink, words, request.max_tokens, place=len(messages))
+        request.tally.spent = lambda: play.usage(request, estimated=True)
         for step in rule.round(number):
             if step.gate is not None:
                 await self._pass(step.gate)
@@ -269,17 +270,20 @@ class _Play:
         arguments = self._words.fill_all(call.arguments)
         return ToolRequest(call_id, call.name, arguments, msgspec.json.encode(arguments).decode())
 
+    def usage(self, request: ModelRequest, *, estimated: bool = False) -> Usage:
+        """What the script says, else what was heard and said so far."""
+        if self._usage is not None:
+            return self._usage
+        heard = sum(len(list(_tokens(str(m["content"])))) for m in request.messages)
+        return Usage(heard, 0, 0, len(self._text), len(self._thought), estimated)
+
     def reply(self, request: ModelRequest, name: str) -> ModelReply:
-        usage = self._usage
-        if usage is None:
-            heard = sum(len(list(_tokens(str(m["content"])))) for m in request.messages)
-            usage = Usage(input=heard, output=len(self._text), reasoning=len(self._thought))
         return ModelReply(
             text="".join(self._text),
             finish_reason=self._finish or ("tool_calls" if self._calls else "stop"),
             reasoning="".join(self._thought),
             tool_calls=tuple(self._calls),
-            usage=usage,
+            usage=self.usage(request),
             served_by=name,
         )
 

@@ -59,6 +59,10 @@ class ToolCallPieces:
         """The whole calls; a call without an id gets one of ours, unique in any conversation."""
         return tuple(tool_request(call.id, call.name, "".join(call.parts)) for call in self._calls)
 
+    def said(self) -> str:
+        """Names and arguments as far as they have come, for counting."""
+        return "".join(call.name + "".join(call.parts) for call in self._calls)
+
     def _find(self, index: int | None, call_id: str | None) -> _Pending | None:
         if index is not None:
             return self._at.get(index)

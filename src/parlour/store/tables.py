@@ -139,8 +139,8 @@ class TurnColumns(TypedColumns):
     `client_key` is the id a client sent with the request, unique in a thread: the same request
     sent again finds this turn. `fence` grows whenever the turn gets another owner; a write with an
     older fence changes nothing. `lease_until` is by the clock of the database. `partial` is what
-    the owner had said at its last heartbeat. `route` is the digest of the first choice. A trigger
-    keeps a terminal status as it is.
+    the owner had said at its last heartbeat, `spent` its model calls by then. `route` is the digest
+    of the first choice. A trigger keeps a terminal status as it is.
     """
 
     id: Named[str] = Column(Text, primary_key=True)
@@ -162,6 +162,7 @@ class TurnColumns(TypedColumns):
     lease_until: Named[datetime] = _timestamp()
     stop_requested: Named[bool] = Column(Boolean, server_default=text("false"))
     partial: Named[Any] = Column(JSON, nullable=True)
+    spent: Named[Any] = Column(JSON, nullable=True)
     first_token_ms: Named[int | None] = Column(Integer)
     elapsed_ms: Named[int | None] = Column(Integer)
     created_at: Named[datetime] = _timestamp(now=True)
@@ -253,22 +254,3 @@ class CheckpointColumns(TypedColumns):
 
 
 checkpoints = Table("checkpoints", metadata, CheckpointColumns)
-
-
-class MaskedValueColumns(TypedColumns):
-    """What a placeholder in a conversation stands for, sealed with a key that is not in here.
-
-    `digest` tells two values apart without telling either: two claims at once cannot give one
-    placeholder to two values.
-    """
-
-    thread: Named[str] = Column(Text, ForeignKey("threads.id", ondelete="CASCADE"))
-    placeholder: Named[str] = Column(Text)
-    sealed: Named[bytes] = Column(LargeBinary)
-    digest: Named[bytes] = Column(LargeBinary)
-    created_at: Named[datetime] = _timestamp(now=True)
-
-
-masked_values = Table(
-    "masked_values", metadata, MaskedValueColumns, PrimaryKeyConstraint("thread", "placeholder")
-)

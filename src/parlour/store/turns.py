@@ -6,7 +6,7 @@ turn and of time: leases run by its clock, and a write with an old fence changes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, LiteralString
@@ -16,6 +16,7 @@ import msgspec
 from parlour.domain import (
     ErrorPart,
     MessageId,
+    ModelCall,
     Part,
     Principal,
     ThreadId,
@@ -28,15 +29,11 @@ from parlour.errors import TurnNotFound
 from parlour.store.claim_sql import Trigger
 from parlour.store.claims import Claim, NewTurn, claim_turn
 from parlour.store.database import Database, Row
+from parlour.store.finish_sql import FINISH, FINISH_WITH_TOOLS
+from parlour.store.ledger import call_rows, cost_of
+from parlour.store.lost import LostTurn, close_silent
 
 __all__ = ["Claim", "LostTurn", "NewTurn", "Renewal", "Trigger", "Turn", "Turns"]
-
-REAP_MAX = 100  # lost turns closed at a time; the next round takes the next
-LOST = ErrorPart(
-    code="turn_lost",
-    message="The answer was cut off because the server stopped. You can try again.",
-    retryable=True,
-)
 
 _encode = msgspec.json.Encoder().encode
 _parts = msgspec.json.Decoder(tuple[Part, ...])
@@ -74,19 +71,6 @@ class Renewal:
     lost: frozenset[TurnId]
 
 
-@dataclass(frozen=True, slots=True)
-class LostTurn:
-    """A turn that was closed because its owner was silent. `parts` is what people now see."""
-
-    id: TurnId
-    thread: ThreadId
-    workspace: str
-    user: str
-    owner: str
-    assistant_message: MessageId
-    parts: tuple[Part, ...]
-
-
 class Turns:
     """All queries about turns. Every method raises `StoreUnavailable` when there is no database."""
 
@@ -118,22 +102,23 @@ class Turns:
         first_token_ms: int | None,
         elapsed_ms: int,
         served_by: str | None,
+        calls: Sequence[ModelCall] = (),
     ) -> bool:
         """End a turn: its state, message, events, usage and tool calls, all or nothing.
 
         False when the turn is not running or has another fence; then nothing is written. The tool
-        calls are those of `parts`. Usage of zero is not written.
+        calls are those of `parts`. Usage of zero is not written. `calls` are those of models.
         """
-        calls = [part for part in parts if isinstance(part, ToolPart)]
+        tools = [part for part in parts if isinstance(part, ToolPart)]
         metadata: dict[str, Any] = {
             "model": served_by or model,
             "finish_reason": finish_reason,
             "elapsed_ms": elapsed_ms,
         }
         if usage.total:
-            metadata["usage"] = usage
+            metadata["usage"] = {**msgspec.to_builtins(usage), **cost_of(calls)}
         rows = await self._database.fetch(
-            _FINISH_WITH_CALLS if calls else _FINISH,
+            FINISH_WITH_TOOLS if tools else FINISH,
             {
                 "turn": turn,
                 "fence": fence,
@@ -153,23 +138,28 @@ class Turns:
                 "output": usage.output,
                 "reasoning": usage.reasoning,
                 "estimated": usage.estimated,
-                "call_ids": [call.call_id for call in calls],
-                "names": [call.name for call in calls],
-                "rounds": [call.round for call in calls],
-                "statuses": [call.status for call in calls],
-                "call_ms": [call.elapsed_ms for call in calls],
+                "model_calls": call_rows(calls),
+                "call_ids": [call.call_id for call in tools],
+                "names": [call.name for call in tools],
+                "rounds": [call.round for call in tools],
+                "statuses": [call.status for call in tools],
+                "call_ms": [call.elapsed_ms for call in tools],
             },
         )
         return bool(rows)
 
     async def renew(
-        self, owner: str, partials: Mapping[TurnId, bytes | None], lease_s: float
+        self,
+        owner: str,
+        partials: Mapping[TurnId, bytes | None],
+        lease_s: float,
+        spent: Mapping[TurnId, str] | None = None,
     ) -> Renewal:
         """Keep all turns of this process for `lease_s` more seconds, in one statement.
 
         `partials` has every running turn of `owner` with its parts so far as a JSON array, or None
-        when nothing was said since the last time. A turn that ends meanwhile may be called lost;
-        its owner knows better.
+        when nothing was said since the last time, `spent` their model calls as JSON. A turn that
+        ends meanwhile may be called lost; its owner knows better.
         """
         if not partials:
             return Renewal(frozenset(), frozenset())
@@ -179,6 +169,7 @@ class Turns:
                 "owner": owner,
                 "turns": list(partials),
                 "partials": [None if p is None else p.decode() for p in partials.values()],
+                "spent": [(spent or {}).get(turn) for turn in partials],
                 "lease": lease_s,
             },
         )
@@ -197,26 +188,14 @@ class Turns:
             raise TurnNotFound("There is no such turn in this conversation.")
         return bool(rows[0][0])
 
-    async def reap(self) -> list[LostTurn]:
+    async def reap(self, price: Callable[[str, ModelCall], ModelCall]) -> list[LostTurn]:
         """Close turns whose owner has been silent for longer than its lease: failed, `turn_lost`.
 
-        What the owner had said at its last heartbeat stays, with the error after it. Any number of
-        processes may reap at once; each lost turn is returned by one of them.
+        What the owner had said at its last heartbeat stays, with the error after it, and what it
+        had spent by then is booked at the `price`. Any number of processes may reap at once; each
+        lost turn is returned by one of them.
         """
-        async with self._database.connection() as connection, connection.transaction():
-            cursor = await connection.execute(_SILENT, {"most": REAP_MAX})
-            silent = await cursor.fetchall()
-            lost = [_lost(row) for row in silent]
-            if lost:
-                await connection.execute(
-                    _CLOSE,
-                    {
-                        "turns": [turn.id for turn in lost],
-                        "parts": [_encode(turn.parts).decode() for turn in lost],
-                        "error": _encode(LOST).decode(),
-                    },
-                )
-        return lost
+        return await close_silent(self._database, price)
 
     async def get(self, principal: Principal, thread: ThreadId, turn: TurnId) -> Turn:
         """One turn. Raises `TurnNotFound`, also when it is somebody else's."""
@@ -282,19 +261,6 @@ def _turn(row: Row) -> Turn:
     )
 
 
-def _lost(row: Row) -> LostTurn:
-    turn, thread, workspace, user, owner, answer, partial = row
-    said = _parts.decode(partial) if partial else ()
-    # A tool call without an outcome: nobody knows whether it took effect, and we say so.
-    known = tuple(
-        msgspec.structs.replace(part, status="failed", text="The outcome is not known.")
-        if isinstance(part, ToolPart) and part.status == "running"
-        else part
-        for part in said
-    )
-    return LostTurn(turn, thread, workspace, user, owner, answer, (*known, LOST))
-
-
 _TURN: LiteralString = """
 SELECT turns.id, turns.thread, user_message, assistant_message, trigger, status, finish_reason,
   error::text, model, served_by, turns.owner, fence, stop_requested, first_token_ms, elapsed_ms,
@@ -303,42 +269,12 @@ FROM threads JOIN turns ON turns.thread = threads.id
 WHERE threads.id = %(thread)s AND threads.workspace = %(workspace)s AND threads.user_id = %(user)s
 """
 
-_FINISH: LiteralString = """
-WITH ended AS (
-  UPDATE turns SET status = %(status)s, finish_reason = %(finish_reason)s, error = %(error)s::json,
-    first_token_ms = %(first_token_ms)s, elapsed_ms = %(elapsed_ms)s, served_by = %(served_by)s,
-    partial = NULL, finished_at = now()
-  WHERE id = %(turn)s AND status = 'running' AND fence = %(fence)s
-  RETURNING id, thread, assistant_message, model),
-m AS (
-  UPDATE messages SET parts = %(parts)s::json, status = %(status)s, metadata = %(metadata)s::json
-  FROM ended WHERE messages.thread = ended.thread AND messages.id = ended.assistant_message),
-e AS (INSERT INTO turn_events (turn, events) SELECT id, %(events)s FROM ended),
-u AS (
-  INSERT INTO usage (turn, workspace, user_id, model, served_by, input, cache_read, cache_write,
-    output, reasoning, estimated)
-  SELECT ended.id, t.workspace, t.user_id, ended.model, %(served_by)s, %(input)s, %(cache_read)s,
-    %(cache_write)s, %(output)s, %(reasoning)s, %(estimated)s
-  FROM ended JOIN threads t ON t.id = ended.thread WHERE %(spent)s),
-c AS (DELETE FROM checkpoints USING ended WHERE turn = ended.id)
-SELECT id FROM ended
-"""
-
-_FINISH_WITH_CALLS: LiteralString = _FINISH.replace(
-    "SELECT id FROM ended",
-    """, k AS (
-  INSERT INTO tool_calls (turn, position, call_id, name, round, status, elapsed_ms)
-  SELECT ended.id, call.position, call.id, call.name, call.round, call.status, call.elapsed_ms
-  FROM ended, unnest(%(call_ids)s::text[], %(names)s::text[], %(rounds)s::int[],
-    %(statuses)s::text[], %(call_ms)s::int[]) WITH ORDINALITY
-    AS call (id, name, round, status, elapsed_ms, position))
-SELECT id FROM ended""",
-)
-
 _RENEW: LiteralString = """
 UPDATE turns SET lease_until = now() + %(lease)s * interval '1 second',
-  partial = coalesce(mine.partial::json, turns.partial)
-FROM unnest(%(turns)s::text[], %(partials)s::text[]) AS mine (id, partial)
+  partial = coalesce(mine.partial::json, turns.partial),
+  spent = coalesce(mine.spent::json, turns.spent)
+FROM unnest(%(turns)s::text[], %(partials)s::text[], %(spent)s::text[])
+  AS mine (id, partial, spent)
 WHERE turns.id = mine.id AND turns.owner = %(owner)s AND turns.status = 'running'
 RETURNING turns.id, turns.stop_requested
 """
@@ -352,29 +288,6 @@ asked AS (
   UPDATE turns SET stop_requested = true FROM found
   WHERE turns.id = found.id AND turns.status = 'running' RETURNING turns.id)
 SELECT asked.id IS NOT NULL FROM found LEFT JOIN asked USING (id)
-"""
-
-_SILENT: LiteralString = """
-SELECT turns.id, turns.thread, threads.workspace, threads.user_id, turns.owner,
-  turns.assistant_message, turns.partial::text
-FROM turns JOIN threads ON threads.id = turns.thread
-WHERE turns.status = 'running' AND turns.lease_until < now()
-LIMIT %(most)s FOR UPDATE OF turns SKIP LOCKED
-"""
-
-_CLOSE: LiteralString = """
-WITH lost AS (
-  SELECT * FROM unnest(%(turns)s::text[], %(parts)s::text[]) AS lost (id, parts)),
-ended AS (
-  UPDATE turns SET status = 'failed', finish_reason = 'turn_lost', error = %(error)s::json,
-    fence = fence + 1, partial = NULL, finished_at = now(),
-    elapsed_ms = extract(epoch FROM now() - created_at) * 1000
-  FROM lost WHERE turns.id = lost.id
-  RETURNING turns.id, turns.thread, turns.assistant_message, turns.model, lost.parts),
-c AS (DELETE FROM checkpoints USING ended WHERE turn = ended.id)
-UPDATE messages SET parts = ended.parts::json, status = 'failed',
-  metadata = json_build_object('model', ended.model, 'finish_reason', 'turn_lost')
-FROM ended WHERE messages.thread = ended.thread AND messages.id = ended.assistant_message
 """
 
 _EVENTS: LiteralString = """

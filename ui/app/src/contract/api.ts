@@ -89,8 +89,6 @@ export interface ConversationBody {
   messages: MessageBody[];
   /** Pass as `before` for earlier ones; null = no more. */
   next: string | null;
-  /** Personal data in these messages that is kept from the model; yours to read. */
-  masked?: string[];
   thread: ThreadBody;
 }
 
@@ -128,8 +126,6 @@ export interface MessagesBody {
   messages: MessageBody[];
   /** Pass as `before` for earlier ones; null = no more. */
   next: string | null;
-  /** Personal data in these messages that is kept from the model; yours to read. */
-  masked?: string[];
 }
 
 /** The model that answers. `note` says what people should know of it. */

@@ -1,1 +1,0 @@
-"""Personal data: found by pattern and checksum, masked for everybody but its owner."""

@@ -1,0 +1,140 @@
+"""Turns whose process fell silent: closed with a clear error, and booked as far as is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+import msgspec
+
+from parlour.domain import ErrorPart, MessageId, ModelCall, Part, ThreadId, ToolPart, TurnId, Usage
+from parlour.store.database import Connection, Database, Row
+from parlour.store.ledger import COLUMNS, OF_CALL, call_row
+
+REAP_MAX = 100  # lost turns closed at a time; the next round takes the next
+CHARS_PER_TOKEN = 4  # of a prompt that nobody counted
+LOST = ErrorPart(
+    code="turn_lost",
+    message="The answer was cut off because the server stopped. You can try again.",
+    retryable=True,
+)
+
+_encode = msgspec.json.Encoder().encode
+_parts = msgspec.json.Decoder(tuple[Part, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class LostTurn:
+    """A turn that was closed because its owner was silent. `parts` is what people now see."""
+
+    id: TurnId
+    thread: ThreadId
+    workspace: str
+    user: str
+    owner: str
+    assistant_message: MessageId
+    parts: tuple[Part, ...]
+    tokens: int = 0  # booked
+    cost_nanos: int = 0  # of what is priced
+
+
+async def close_silent(
+    database: Database, price: Callable[[str, ModelCall], ModelCall]
+) -> list[LostTurn]:
+    """Close and book them; see `Turns.reap`."""
+    async with database.connection() as connection, connection.transaction():
+        cursor = await connection.execute(_SILENT, {"most": REAP_MAX})
+        silent = await cursor.fetchall()
+        booked = {row[0]: _booked(row, price) for row in silent}
+        lost = [_lost(row, booked[row[0]]) for row in silent]
+        if lost:
+            await _close(connection, lost, booked)
+    return lost
+
+
+async def _close(
+    connection: Connection, lost: list[LostTurn], booked: dict[str, list[dict[str, Any]]]
+) -> None:
+    await connection.execute(
+        _CLOSE,
+        {
+            "turns": [turn.id for turn in lost],
+            "parts": [_encode(turn.parts).decode() for turn in lost],
+            "error": _encode(LOST).decode(),
+        },
+    )
+    rows = [{"turn": turn.id, **call} for turn in lost for call in booked[turn.id]]
+    await connection.execute(_BOOK, {"model_calls": _encode(rows).decode()})
+
+
+def _booked(row: Row, price: Callable[[str, ModelCall], ModelCall]) -> list[dict[str, Any]]:
+    """The calls that its owner had told at its last heartbeat; else one, from what was asked."""
+    workspace, spent, model, chars = row[2], *row[-3:]
+    if spent:
+        return msgspec.json.decode(spent)
+    # It died before its first heartbeat; the call of the model starts with the claim.
+    asked = Usage(input=-(-int(chars) // CHARS_PER_TOKEN), estimated=True)
+    call = ModelCall(purpose="answer", model=model, usage=asked)
+    return [call_row(price(workspace, call), 1)]
+
+
+def _lost(row: Row, calls: list[dict[str, Any]]) -> LostTurn:
+    turn, thread, workspace, user, owner, answer, partial, *_ = row
+    said = _parts.decode(partial) if partial else ()
+    # A tool call without an outcome: nobody knows whether it took effect, and we say so.
+    known = tuple(
+        msgspec.structs.replace(part, status="failed", text="The outcome is not known.")
+        if isinstance(part, ToolPart) and part.status == "running"
+        else part
+        for part in said
+    )
+    buckets = ("input", "cache_read", "cache_write", "output", "reasoning")
+    return LostTurn(
+        turn,
+        thread,
+        workspace,
+        user,
+        owner,
+        answer,
+        (*known, LOST),
+        tokens=sum(call[bucket] for call in calls for bucket in buckets),
+        cost_nanos=sum(call["cost_nanos"] or 0 for call in calls),
+    )
+
+
+_SILENT: LiteralString = """
+SELECT turns.id, turns.thread, threads.workspace, threads.user_id, turns.owner,
+  turns.assistant_message, turns.partial::text, turns.spent::text, turns.model,
+  (SELECT coalesce(sum(length(asked.parts::text)), 0) FROM (
+     SELECT parts FROM messages WHERE messages.thread = turns.thread
+       AND messages.id <> turns.assistant_message ORDER BY seq DESC LIMIT 20) AS asked)
+FROM turns JOIN threads ON threads.id = turns.thread
+WHERE turns.status = 'running' AND turns.lease_until < now()
+LIMIT %(most)s FOR UPDATE OF turns SKIP LOCKED
+"""
+
+_CLOSE: LiteralString = """
+WITH lost AS (
+  SELECT * FROM unnest(%(turns)s::text[], %(parts)s::text[]) AS lost (id, parts)),
+ended AS (
+  UPDATE turns SET status = 'failed', finish_reason = 'turn_lost', error = %(error)s::json,
+    fence = fence + 1, partial = NULL, spent = NULL, finished_at = now(),
+    elapsed_ms = extract(epoch FROM now() - created_at) * 1000
+  FROM lost WHERE turns.id = lost.id
+  RETURNING turns.id, turns.thread, turns.assistant_message, turns.model, lost.parts),
+c AS (DELETE FROM checkpoints USING ended WHERE turn = ended.id)
+UPDATE messages SET parts = ended.parts::json, status = 'failed',
+  metadata = json_build_object('model', ended.model, 'finish_reason', 'turn_lost')
+FROM ended WHERE messages.thread = ended.thread AND messages.id = ended.assistant_message
+"""
+
+_BOOK: LiteralString = f"""
+INSERT INTO model_calls (workspace, user_id, thread, turn, {COLUMNS})
+SELECT threads.workspace, threads.user_id, threads.id, turns.id, {OF_CALL}
+FROM json_to_recordset(%(model_calls)s::json) AS call (
+  turn text, number integer, purpose text, model text, route text, served_by text, input bigint,
+  cache_read bigint, cache_write bigint, output bigint, reasoning bigint, estimated boolean,
+  cost_nanos bigint, prices text, request_id text)
+JOIN turns ON turns.id = call.turn JOIN threads ON threads.id = turns.thread
+"""  # noqa: S608  # our own words
