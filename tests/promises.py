@@ -127,6 +127,10 @@ PROMISES: dict[str, Promise] = {
         "The installed wheel serves the page, with nothing but Python on the machine.",
         "every build",
     ),
+    "P24": Promise(
+        "A model is served only by an approved route; what served is checked before it is shown.",
+        "0 calls outside the route",
+    ),
 }
 
 

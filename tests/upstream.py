@@ -239,7 +239,7 @@ class _Connection(asyncio.Protocol):
         upstream.changed()
         try:
             if reply.fault in HTTP_FAULTS:
-                self._refuse(seen.dialect, reply.fault)
+                self._refuse(seen.dialect, reply)
             elif not await self._instead(reply.fault):
                 await self._stream(seen, reply)
         except asyncio.CancelledError:
@@ -250,8 +250,10 @@ class _Connection(asyncio.Protocol):
 
     # --- instead of a stream -------------------------------------------------------------------
 
-    def _refuse(self, dialect: Dialect, fault: str) -> None:
-        status, header, kind, code, _ = HTTP_FAULTS[fault]
+    def _refuse(self, dialect: Dialect, reply: Reply) -> None:
+        status, header, kind, code, _ = HTTP_FAULTS[reply.fault]
+        if reply.retry_after:
+            header = f"Retry-After: {reply.retry_after}\r\n"
         message = f"{code} (key {LEAKY}, authorization Bearer {LEAKY})"
         body = json.dumps(error_body(dialect, kind, message, code)).encode()
         self._document(status, "application/json", body, header)

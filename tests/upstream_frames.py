@@ -25,6 +25,8 @@ class Reply:
     gap_s: float = 0.0  # between tokens
     fault: str = ""  # a name of upstream.FAULTS
     at: int = 2  # how many tokens come before the fault
+    model: str = ""  # reported instead of the one that was asked for
+    retry_after: str = ""  # with a refusal, instead of the fault's own header
     hold_at: int | None = None  # stop after so many tokens until `Upstream.release`
 
     @property
@@ -67,6 +69,7 @@ def reply_to(body: dict[str, Any]) -> Reply:
 
 def frames(dialect: Dialect, reply: Reply, model: str) -> tuple[bytes, list[bytes], bytes]:
     """Opening, one frame for each token or piece, and the ending of a whole stream."""
+    model = reply.model or model
     return _openai(reply, model) if dialect == "openai" else _anthropic(reply, model)
 
 

@@ -1,4 +1,4 @@
-"""The command line: serve, worker, migrate, doctor, chat, token, fetch-model.
+"""The command line: serve, worker, migrate, doctor, chat, token, routes, fetch-model.
 
 Imports are late: `parlour --help` answers at once.
 """
@@ -133,6 +133,24 @@ def token(
         "exp": int(time.time()) + minutes * 60,
     }
     print(jwt.encode(claims, settings.secret.get_secret_value(), algorithm="HS256"))
+
+
+@app.command()
+def routes(
+    turn: Annotated[str, typer.Argument(help="Why this turn went where it went.")] = "",
+) -> None:
+    """Show which models may serve whom; with a turn, its routing decisions, made again."""
+    from parlour.app import build
+    from parlour.commands import routes as command
+
+    async def show() -> list[str]:
+        services = await build(_settings())
+        try:
+            return await command.of_turn(services, turn) if turn else command.overview(services)
+        finally:
+            await services.close()
+
+    print("\n".join(asyncio.run(show())))
 
 
 @app.command("fetch-model")

@@ -164,3 +164,31 @@ def one_sentence(said: str) -> str:
     assert lines[0].startswith("parlour: "), said
     assert lines[0].endswith((".", "?", "'")), said
     return lines[0]
+
+
+async def test_routes_shows_who_may_answer_whom(tmp_path: Path, database_url: str):
+    (tmp_path / "parlour.toml").write_text(
+        """
+        [routes.eu]
+        provider = "openai"
+        model = "gpt-5.1"
+        region = "eu"
+        [workspaces.acme.routes]
+        use = ["eu"]
+        """
+    )
+    settings = {"PARLOUR_DATABASE_URL": database_url}
+    code, shown, _ = await run("routes", folder=tmp_path, **settings)
+    assert code == 0
+    assert "eu: openai:gpt-5.1 (at https://api.openai.com/v1, region eu)" in shown
+    assert "acme: pinned: eu" in shown
+    code, _, said = await run("routes", "t_none", folder=tmp_path, **settings)
+    assert code == 1
+    assert "t_none" in one_sentence(said)
+
+
+async def test_a_policy_that_names_no_route_is_refused_in_a_sentence(tmp_path: Path):
+    (tmp_path / "parlour.toml").write_text('[policy.routes]\nuse = ["nowhere"]\n')
+    code, _, said = await run("routes", folder=tmp_path)
+    assert code == 1
+    assert "nowhere" in one_sentence(said)

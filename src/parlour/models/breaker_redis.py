@@ -7,6 +7,7 @@ second about the routes that are in use. Without Redis each process goes by what
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, cast
 
@@ -47,6 +48,7 @@ class RedisPeers:
         self._prefix = prefix
         self._tasks: set[asyncio.Task[None]] = set()
         self._polling: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
     async def start(self) -> None:
         """Begin to listen."""
@@ -56,11 +58,13 @@ class RedisPeers:
     async def close(self) -> None:
         """Stop, and let go of the connection."""
         self._breakers.peers = None
-        tasks = [*self._tasks, *([self._polling] if self._polling else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._redis.aclose()
+        self._closing.set()
+        # Nothing is cancelled, as that would leave a connection in the middle of an answer: each
+        # call ends by itself within the client's limit.
+        under_way = [*self._tasks, *([self._polling] if self._polling else [])]
+        if under_way:
+            await asyncio.wait(under_way)
+        await self._redis.aclose(close_connection_pool=True)
 
     def failed(self, route: str) -> None:
         """Count it for all processes."""
@@ -96,8 +100,10 @@ class RedisPeers:
             _log.warning("breaker_not_shared", error=str(error))
 
     async def _poll(self) -> None:
-        while True:
-            await asyncio.sleep(POLL_S)
+        while not self._closing.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), POLL_S)
+                return
             try:
                 await self._ask()
             except (RedisError, OSError, TimeoutError) as error:
