@@ -26,8 +26,10 @@ from parlour.api.mcp import McpFace
 from parlour.api.sse import StreamWatch
 from parlour.api.streams import Streams
 from parlour.chat.answering import Answering
+from parlour.chat.conversations import Conversations
 from parlour.chat.ending import Ending
 from parlour.chat.keeper import Keeper
+from parlour.chat.privacy import Privacy
 from parlour.chat.reading import Readings
 from parlour.chat.tab import Till
 from parlour.chat.turn import TurnRunner
@@ -78,6 +80,7 @@ class Services:
     peers: RedisPeers | None
     toolbox: Toolbox
     runner: TurnRunner
+    privacy: Privacy
     keeper: Keeper
     till: Till
     price_list: PriceList
@@ -185,6 +188,7 @@ class Ground:
     router: Router
     turns: Turns
     audit: Audit
+    privacy: Privacy
     ledger: Ledger
     prices: Prices
     till: Till
@@ -214,6 +218,7 @@ async def build(settings: Settings) -> Services:
         peers=parts.breaker_peers(settings, ground.router),
         toolbox=ground.toolbox,
         runner=runner,
+        privacy=ground.privacy,
         keeper=Keeper(
             runner=runner,
             store=ground.turns,
@@ -257,6 +262,7 @@ async def _ground(settings: Settings) -> Ground:
         router=router,
         turns=Turns(database),
         audit=Audit(database),
+        privacy=parts.privacy(settings, policies, database, metrics),
         ledger=Ledger(database),
         prices=prices,
         till=parts.till(settings, policies, prices=prices, router=router),
@@ -271,6 +277,7 @@ def _runner(ground: Ground) -> TurnRunner:
         router=ground.router,
         toolbox=ground.toolbox,
         policies=ground.policies,
+        privacy=ground.privacy,
         limits=turn_limits,
         metrics=ground.metrics,
         own_words=ground.settings.system_prompt,
@@ -286,6 +293,7 @@ def _runner(ground: Ground) -> TurnRunner:
             metrics=ground.metrics,
             router=ground.router,
         ),
+        privacy=ground.privacy,
         room=Room(turns_max=limits.turns_max, wait_s=limits.turn_wait_s),
         till=ground.till,
         limits=turn_limits,
@@ -320,7 +328,9 @@ def create_api(services: Services) -> FastAPI:
     )
     problems.install(app)
     access, runner = services.access, services.runner
-    streams = Streams(readings=services.readings, watch=services.watch)
+    privacy = services.privacy
+    streams = Streams(readings=services.readings, watch=services.watch, privacy=privacy)
+    conversations = Conversations(threads=services.threads, privacy=privacy)
 
     async def database() -> str:
         try:
@@ -334,7 +344,7 @@ def create_api(services: Services) -> FastAPI:
 
     for routes in (
         turns.router(access=access, runner=runner, streams=streams),
-        threads.router(access=access, threads=services.threads),
+        threads.router(access=access, threads=conversations),
         ai_sdk.router(access=access, runner=runner, streams=streams, threads=services.threads),
         openai.router(access=access, runner=runner, streams=streams),
         me.router(

@@ -3,7 +3,8 @@
     Problem
     |- BadRequest              400  bad_request
     |  |- TooLong              413  too_long
-    |  `- UnsupportedMedia     415  unsupported_media
+    |  |- UnsupportedMedia     415  unsupported_media
+    |  `- PersonalData         422  personal_data
     |- Unauthenticated         401  unauthenticated
     |- Forbidden               403  forbidden
     |- NotFound                404  not_found
@@ -63,6 +64,14 @@ class UnsupportedMedia(BadRequest):
     code = "unsupported_media"
     status = 415
     title = "Unsupported content type"
+
+
+class PersonalData(BadRequest):
+    """The message has personal data in it that the policy of the workspace keeps out."""
+
+    code = "personal_data"
+    status = 422
+    title = "Personal data in the message"
 
 
 class Unauthenticated(Problem):

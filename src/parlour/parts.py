@@ -13,6 +13,7 @@ import msgspec
 
 from parlour.api.access import Access
 from parlour.api.shapes import ModelBody
+from parlour.chat.privacy import Privacy
 from parlour.chat.running import TurnLimits
 from parlour.chat.tab import Till
 from parlour.errors import ConfigurationError
@@ -26,10 +27,13 @@ from parlour.models.registry import build_model, kind_of
 from parlour.models.routed import Decided, RetryLimits, Router
 from parlour.models.routes import Route
 from parlour.models.routing import BASE_URLS, DEFAULT, build_routes, default_route
-from parlour.policy import Policies
+from parlour.policy import Policies, changed
+from parlour.safety.personal.find import Finder
+from parlour.safety.personal.vault import Sealer, read_key
 from parlour.settings import RouteSettings, Settings
 from parlour.store.database import Database
 from parlour.store.housekeeping import Housekeeping
+from parlour.store.masked import MaskedValues
 from parlour.store.routes import RouteDecisions
 from parlour.telemetry.metrics import Metrics
 from parlour.tools.config import ServerConfig
@@ -217,6 +221,7 @@ def _wire_limits(settings: Settings) -> WireLimits:
         first_byte_s=calls.first_byte_s,
         idle_s=calls.idle_s,
         total_s=calls.total_s,
+        beat_s=calls.beat_s,
         line_bytes_max=calls.line_bytes_max,
     )
 
@@ -244,6 +249,33 @@ def _server(settings: Settings, name: str) -> ServerConfig:
         **token,
     )
     return ServerConfig(name, token=rule, **server.plain())
+
+
+def privacy(
+    settings: Settings, policies: Policies, database: Database, metrics: Metrics
+) -> Privacy:
+    """What masks personal data, and seals it with the secret or a key of its own."""
+    secret = settings.secret.get_secret_value() if settings.secret else ""
+    return Privacy(
+        store=MaskedValues(database),
+        sealer=Sealer(read_key(secret, settings.data_dir)),
+        policies=policies,
+        metrics=metrics,
+        finder=_finder(settings),
+    )
+
+
+def _finder(settings: Settings) -> Finder | None:
+    """Presidio, when any workspace asks for it."""
+    policies = [
+        settings.policy,
+        *(changed(settings.policy, c) for c in settings.workspaces.values()),
+    ]
+    if not any(policy.privacy.presidio for policy in policies):
+        return None
+    from parlour.safety.personal.presidio import Presidio
+
+    return Presidio()
 
 
 def model_body(model: Model) -> ModelBody:

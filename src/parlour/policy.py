@@ -41,6 +41,44 @@ class RoutePolicy(Section):
     )
 
 
+Handling = Literal["off", "mask", "block"]
+
+
+class PrivacyPolicy(Section):
+    """What happens to personal data in what people write: `off`, `mask` or `block`.
+
+    Kinds with a checksum are masked by default: what is masked is hardly ever an ordinary figure.
+    """
+
+    email: Handling = Field("off", description="E-mail addresses.")
+    phone: Handling = Field("off", description="Telephone numbers.")
+    card: Handling = Field("mask", description="Payment card numbers (Luhn).")
+    iban: Handling = Field("mask", description="Bank accounts (IBAN, modulo 97).")
+    ip: Handling = Field("off", description="IP addresses, 4 and 6.")
+    national_id: Handling = Field(
+        "mask", description="National identity, tax and insurance numbers, with their checksums."
+    )
+    person: Handling = Field("off", description="Names of people; needs `presidio`.")
+    place: Handling = Field("off", description="Places; needs `presidio`.")
+    presidio: bool = Field(
+        False, description="Ask Microsoft Presidio as well; needs the extra `[presidio]`."
+    )
+    tool_results: bool = Field(
+        True, description="Mask what tools return, too, wherever a kind is `mask` or `block`."
+    )
+    clear_arguments: tuple[str, ...] = Field(
+        (),
+        description="MCP servers whose tools get the values themselves; others get placeholders.",
+    )
+
+    def kinds(self, *handling: Handling) -> tuple[str, ...]:
+        """The kinds that are handled in one of these ways."""
+        return tuple(kind for kind in _PRIVACY_KINDS if getattr(self, kind) in handling)
+
+
+_PRIVACY_KINDS = ("email", "iban", "card", "national_id", "ip", "phone", "person", "place")
+
+
 class ModelPrices(Section):
     """What a model costs: US dollars for a million tokens."""
 
@@ -69,6 +107,7 @@ class Policy(Section):
 
     question: QuestionPolicy = Field(default_factory=lambda: QuestionPolicy.model_validate({}))
     routes: RoutePolicy = Field(default_factory=lambda: RoutePolicy.model_validate({}))
+    privacy: PrivacyPolicy = Field(default_factory=lambda: PrivacyPolicy.model_validate({}))
     ledger: LedgerPolicy = Field(default_factory=LedgerPolicy)
 
 

@@ -25,7 +25,8 @@ async def woken_at_once(log: TurnLog, *, now: bool = False) -> bool:
         await asyncio.sleep(0)
         log.append(Token(text="word"))
         log.flush(now=now)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # all logs of one pass of the loop are woken at its end,
+        await asyncio.sleep(0)  # and the reader runs in the next
         at_once = waiting.done()
         await asyncio.wait_for(waiting, 5)  # by the tick at the latest
         assert cursor.take()

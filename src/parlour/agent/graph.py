@@ -15,7 +15,7 @@ import asyncio
 import copy
 import operator
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Protocol, TypedDict, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -60,6 +60,7 @@ class Run:
     call_tool: CallTool
     sink: AgentSink
     limits: AgentLimits
+    first: ModelReply | None = None  # the first round's, when it was called before the graph
 
 
 class State(TypedDict):
@@ -81,20 +82,26 @@ class Answer:
     rounds: int
 
 
-async def _model_round(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
-    run = runtime.context
+def _request(run: Run, state: State) -> ModelRequest:
     number = state["rounds"] + 1
     spent = number >= run.limits.rounds_max or state["tool_calls"] >= run.limits.tool_calls_max
     messages = run.prompt + state["messages"]
     if spent and state["messages"]:
         messages = [*messages, {"role": "system", "content": LIMIT_REACHED}]
-    request = ModelRequest(
+    return ModelRequest(
         messages=messages,
         tools=() if spent else run.tools,
         max_tokens=run.limits.reply_tokens_max,
         temperature=run.limits.temperature,
     )
-    reply = await run.model.stream(request, run.sink)
+
+
+async def _model_round(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
+    run = runtime.context
+    number = state["rounds"] + 1
+    reply = run.first if number == 1 else None
+    if reply is None:
+        reply = await run.model.stream(_request(run, state), run.sink)
     if not reply.tool_calls:
         run.sink.event(RoundEnd(round=number, kind="answer"))
     return {
@@ -199,6 +206,10 @@ class Agent:
     async def run(self, run: Run, *, saver: BaseCheckpointSaver[Any], thread: str) -> Answer:
         """Drive one turn to its answer, or on from its last completed round.
 
+        The first model call does not wait for the graph: it goes out before, and the graph begins
+        with its reply. So the first words come a graph's beginning earlier, and a turn that streams
+        its first answer (nearly all do) holds none of LangGraph's objects meanwhile.
+
         Raises what the model raises (`errors.Upstream`); cancelling stops the model and tools.
         """
         config: RunnableConfig = {
@@ -210,6 +221,7 @@ class Agent:
         start: State | None = None
         if not resumed:
             start = State(messages=[], rounds=0, tool_calls=0, finish_reason="", served_by="")
+            run = replace(run, first=await run.model.stream(_request(run, start), run.sink))
         graph = copy.copy(self._graph)  # its own `copy` checks the whole graph again, 0.1 ms
         graph.checkpointer = saver
         state: State = await graph.ainvoke(start, config, context=run, durability="sync")

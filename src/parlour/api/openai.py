@@ -162,7 +162,10 @@ async def _read_all(
                 await cursor.wait()
         finally:
             gone.cancel()
-        return payloads if cursor.ended else None
+        if not cursor.ended:
+            return None
+    masks = await streams.privacy.of_reader(principal, started.thread, started.turn, payloads)
+    return payloads if masks is None else [masks.restore_json(payload) for payload in payloads]
 
 
 def _as_completion(started: Started, model: str, payloads: list[bytes]) -> Response:

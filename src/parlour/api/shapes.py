@@ -147,6 +147,10 @@ class MessagesBody(_Shape):
 
     messages: list[MessageBody]
     next: str | None = Field(description="Pass as `before` for earlier ones; null = no more.")
+    masked: list[str] = Field(
+        default_factory=list[str],
+        description="Personal data in these messages that is kept from the model; yours to read.",
+    )
 
 
 class ConversationBody(MessagesBody):

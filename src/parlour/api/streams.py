@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from parlour.api.owner import OwnersEncoder
 from parlour.api.sse import Encoder, EventStream, StreamWatch
+from parlour.chat.privacy import Privacy
 from parlour.chat.reading import Reading, Readings
 from parlour.domain import Principal, ThreadId, TurnId
 
@@ -12,8 +14,9 @@ from parlour.domain import Principal, ThreadId, TurnId
 class Streams:
     """One for the process."""
 
-    def __init__(self, *, readings: Readings, watch: StreamWatch) -> None:
+    def __init__(self, *, readings: Readings, watch: StreamWatch, privacy: Privacy) -> None:
         self.readings = readings
+        self.privacy = privacy
         self._watch = watch
 
     async def open(
@@ -29,7 +32,7 @@ class Streams:
     ) -> EventStream:
         """The response that streams `turn` from after event `after`. Raises `TurnNotFound`."""
         reading = await self.readings.open(principal, thread, turn, after)
-        return self._respond(principal, thread, reading, encoder, headers, on_gone)
+        return await self._respond(principal, thread, reading, encoder, headers, on_gone)
 
     async def open_started(
         self,
@@ -47,9 +50,9 @@ class Streams:
             return await self.open(
                 principal, thread, turn, encoder, headers=headers, on_gone=on_gone
             )
-        return self._respond(principal, thread, reading, encoder, headers, on_gone)
+        return await self._respond(principal, thread, reading, encoder, headers, on_gone)
 
-    def _respond(
+    async def _respond(
         self,
         principal: Principal,
         thread: ThreadId,
@@ -61,6 +64,10 @@ class Streams:
         async def overtaken(reading: Reading) -> Reading | None:
             return await self.readings.overtaken(principal, thread, reading)
 
+        turn = reading.cursor.log
+        masks = await self.privacy.of_reader(principal, thread, TurnId(turn.turn), turn.payloads)
+        if masks is not None:
+            encoder = OwnersEncoder(encoder, masks)
         return EventStream(
             reading,
             encoder,

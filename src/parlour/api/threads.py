@@ -18,8 +18,8 @@ from parlour.api.shapes import (
     ThreadsBody,
     VersionBody,
 )
+from parlour.chat.conversations import Conversations
 from parlour.domain import Message, MessageId, Principal, ThreadId
-from parlour.store.threads import Threads
 
 PAGE = 30
 IdPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -27,7 +27,7 @@ Limit = Annotated[int, Query(ge=1, le=100)]
 Before = Annotated[str | None, Query(max_length=200)]
 
 
-def router(*, access: Access, threads: Threads) -> APIRouter:
+def router(*, access: Access, threads: Conversations) -> APIRouter:
     """The routes below /api/threads."""
     routes = APIRouter(prefix="/api/threads", tags=["threads"])
     who = Depends(access.principal)
@@ -37,7 +37,7 @@ def router(*, access: Access, threads: Threads) -> APIRouter:
         limit: Limit = PAGE, before: Before = None, principal: Principal = who
     ) -> ThreadsBody:
         """The user's conversations, newest first."""
-        page, cursor = await threads.list_threads(principal, limit=limit, before=before)
+        page, cursor = await threads.page(principal, limit=limit, before=before)
         return ThreadsBody(threads=[ThreadBody.of(thread) for thread in page], next=cursor)
 
     @routes.post("", status_code=201)
@@ -51,17 +51,17 @@ def router(*, access: Access, threads: Threads) -> APIRouter:
         thread: IdPath, limit: Limit = PAGE, principal: Principal = who
     ) -> ConversationBody:
         """A conversation with its newest messages."""
-        return await conversation(principal, ThreadId(thread), limit)
+        return await _conversation(threads, principal, ThreadId(thread), limit)
 
     @routes.get("/{thread}/messages")
     async def messages(
         thread: IdPath, limit: Limit = PAGE, before: Before = None, principal: Principal = who
     ) -> MessagesBody:
         """Earlier messages of the branch that is shown."""
-        page, cursor = await threads.messages(
+        page, cursor, masked = await threads.messages(
             principal, ThreadId(thread), limit=limit, before=MessageId(before) if before else None
         )
-        return MessagesBody(messages=_bodies(page), next=cursor)
+        return MessagesBody(messages=_bodies(page), next=cursor, masked=masked)
 
     @routes.patch("/{thread}")
     async def rename(thread: IdPath, body: RenameBody, principal: Principal = who) -> ThreadBody:
@@ -79,14 +79,19 @@ def router(*, access: Access, threads: Threads) -> APIRouter:
     ) -> ConversationBody:
         """Show another version of an edited message or of an answer."""
         await threads.select_version(principal, ThreadId(thread), MessageId(body.message_id))
-        return await conversation(principal, ThreadId(thread), PAGE)
-
-    async def conversation(principal: Principal, thread: ThreadId, limit: int) -> ConversationBody:
-        found = await threads.get_thread(principal, thread)
-        page, cursor = await threads.messages(principal, thread, limit=limit, before=None)
-        return ConversationBody(thread=ThreadBody.of(found), messages=_bodies(page), next=cursor)
+        return await _conversation(threads, principal, ThreadId(thread), PAGE)
 
     return routes
+
+
+async def _conversation(
+    threads: Conversations, principal: Principal, thread: ThreadId, limit: int
+) -> ConversationBody:
+    found = await threads.get(principal, thread)
+    page, cursor, masked = await threads.messages(principal, thread, limit=limit)
+    return ConversationBody(
+        thread=ThreadBody.of(found), messages=_bodies(page), next=cursor, masked=masked
+    )
 
 
 def _bodies(page: list[Message]) -> list[MessageBody]:

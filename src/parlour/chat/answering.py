@@ -8,6 +8,8 @@ from parlour.agent.graph import Agent, AgentLimits, Answer, ProgressReport, Run
 from parlour.agent.prompt import system_prompt
 from parlour.agent.saver import TurnSaver
 from parlour.chat.context import to_prompt
+from parlour.chat.outflow import Outflow
+from parlour.chat.privacy import Privacy
 from parlour.chat.running import Running, TurnLimits
 from parlour.domain import Message, ToolOutcome, ToolRequest
 from parlour.errors import TurnLost
@@ -29,6 +31,7 @@ class Answering:
         router: Router,
         toolbox: Toolbox,
         policies: Policies,
+        privacy: Privacy,
         limits: TurnLimits,
         metrics: Metrics,
         own_words: str = "",
@@ -38,6 +41,7 @@ class Answering:
         self._router = router
         self._toolbox = toolbox
         self._policies = policies
+        self._privacy = privacy
         self._limits = limits
         self._metrics = metrics
         self._system = system_prompt(own_words)
@@ -48,10 +52,11 @@ class Answering:
         async def call_tool(request: ToolRequest, report: ProgressReport) -> ToolOutcome:
             # Nothing acts for a message that may yet fail to be stored.
             await asyncio.shield(running.committed)
-            outcome = await self._toolbox.call(running.principal, request, on_progress=report)
             server = self._toolbox.server_of(request.name)
+            request = self._privacy.arguments(running, server, request)
+            outcome = await self._toolbox.call(running.principal, request, on_progress=report)
             self._metrics.tool_called(server, ok=outcome.ok, elapsed_ms=outcome.elapsed_ms)
-            return outcome
+            return await self._privacy.result(running, outcome)
 
         async def save(data: bytes) -> None:
             # Before the commit there is no turn to keep it with, and a quick round gets here first.
@@ -59,8 +64,9 @@ class Answering:
             if not await self._store.save_checkpoint(running.turn, running.fence, data):
                 raise TurnLost("Another process has taken over this answer.")
 
+        self._filter(running)
         run = Run(
-            prompt=to_prompt(self._system, history),
+            prompt=await self._privacy.prompt(running, to_prompt(self._system, history)),
             model=self._router.model(
                 running.principal.workspace,
                 turn=running.turn,
@@ -73,6 +79,12 @@ class Answering:
             limits=self._agent_limits(running),
         )
         return await self._agent.run(run, saver=TurnSaver(save=save), thread=running.turn)
+
+    def _filter(self, running: Running) -> None:
+        """What the model says passes these, in this order: privacy, links, output, topic."""
+        answer, reasoning = self._privacy.filters(running), self._privacy.filters(running)
+        if answer:
+            running.sink.filter(Outflow(answer), Outflow(reasoning))
 
     def _agent_limits(self, running: Running) -> AgentLimits:
         question = self._policies.of(running.principal.workspace).question

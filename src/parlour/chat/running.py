@@ -10,6 +10,7 @@ from parlour.chat.sink import TurnSink
 from parlour.chat.tab import Tab
 from parlour.domain import MessageId, Principal, ThreadId, TurnId
 from parlour.events.types import Event
+from parlour.safety.personal.masks import Masks
 
 
 @dataclass(slots=True)
@@ -29,6 +30,7 @@ class Running:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )  # False: the commit failed, so there is no turn
     saved_size: int = 0  # of the log, when its parts were last stored
+    masks: Masks | None = None  # None: nothing is masked in this workspace
 
     @property
     def thread(self) -> ThreadId:

@@ -19,6 +19,7 @@ from parlour.agent.graph import Answer
 from parlour.chat.answering import Answering
 from parlour.chat.ask import Ask, Started
 from parlour.chat.ending import Ending
+from parlour.chat.privacy import Privacy, Taken
 from parlour.chat.running import Running, TurnLimits
 from parlour.chat.sink import TurnSink
 from parlour.chat.tab import Till
@@ -46,6 +47,7 @@ class TurnRunner:
         router: Router,
         answering: Answering,
         ending: Ending,
+        privacy: Privacy,
         room: Room,
         till: Till,
         limits: TurnLimits,
@@ -58,6 +60,7 @@ class TurnRunner:
         self._events = events
         self._answering = answering
         self._ending = ending
+        self._privacy = privacy
         self._room = room
         self._till = till
         self._limits = limits
@@ -76,8 +79,10 @@ class TurnRunner:
         self._check(ask)
         await self._room.enter()
         try:
+            taken = await self._privacy.take(principal, ask)
+            ask = taken.ask
             claim = await self._store.claim(
-                self._new_turn(principal, ask), window=self._limits.window_messages
+                self._new_turn(principal, taken), window=self._limits.window_messages
             )
         except BaseException:
             self._room.leave()
@@ -85,7 +90,7 @@ class TurnRunner:
         if claim.joined is not None:
             self._room.leave()
             return Started(claim.joined, ask.thread, claim.assistant_message, joined=True)
-        running = self._begin(principal, ask, claim)
+        running = self._begin(principal, taken, claim)
         try:
             await claim.commit()
         except BaseException:
@@ -143,7 +148,8 @@ class TurnRunner:
                 "Shorten it, or send the rest in a second message."
             )
 
-    def _new_turn(self, principal: Principal, ask: Ask) -> NewTurn:
+    def _new_turn(self, principal: Principal, taken: Taken) -> NewTurn:
+        ask = taken.ask
         route = self._router.first(principal.workspace)
         return NewTurn(
             principal=principal,
@@ -161,10 +167,12 @@ class TurnRunner:
             owner=self.owner,
             lease_s=self._limits.lease_s,
             hidden=ask.hidden,
+            masked=taken.sealed,
         )
 
-    def _begin(self, principal: Principal, ask: Ask, claim: Claim) -> Running:
+    def _begin(self, principal: Principal, taken: Taken, claim: Claim) -> Running:
         """Start the run while the claim is being committed; readers wait for the commit."""
+        ask = taken.ask
         sink = TurnSink(self._events.create(claim.turn), bytes_max=self._limits.log_bytes_max)
         sink.event(
             Plan(
@@ -180,6 +188,7 @@ class TurnRunner:
         running = Running(
             principal, ask, claim.turn, claim.assistant_message, claim.fence, sink, tab
         )
+        self._privacy.begin(running, taken.masks)
         history = tuple(claim.history) if ask.history is None else ask.history
         self.running[claim.turn] = running
         running.task = asyncio.create_task(self._run(running, history), name=f"turn {claim.turn}")
@@ -220,6 +229,7 @@ class TurnRunner:
                 await self._ending.store_and_say(running, answer, problem)
         finally:
             running.sink.log.close()
+            self._privacy.end(running)
             self.running.pop(running.turn, None)
             self._room.leave()
             self._metrics.turns_running.dec()

@@ -41,7 +41,9 @@ class LogBroken(UnknownPosition):
 
 
 class Pace:
-    """When to wake readers: at once while the process is light, on one shared tick when busy."""
+    """When to wake readers: at the end of this pass of the loop while the process is light, on one
+    shared tick when it is busy. All together, because a reader on another core that is awake for
+    one write need not be woken for the next, and that is what a write costs most."""
 
     def __init__(
         self,
@@ -51,11 +53,13 @@ class Pace:
         calm_share: float = CALM_SHARE,
     ) -> None:
         self._tick_s = tick_s
+        self._apart_s = tick_s * 0.9  # a log that is woken no more often has nothing to join
         self._busy_share = busy_share
         self._calm_share = calm_share
         self._busy = False
         self._full = False
         self._dirty: list[TurnLog] = []
+        self._soon: list[TurnLog] = []
         self._sampled_at = 0.0
         self._cpu_at = 0.0
 
@@ -64,18 +68,35 @@ class Pace:
         at = monotonic()
         if at - self._sampled_at > SAMPLE_S:
             self._sample(at)
-        if now or not self._busy:
+        if now:
+            log.woken_at = at
             log.wake()
-            return
+        elif not self._busy or at - log.woken_at >= self._apart_s:
+            if not self._soon:
+                asyncio.get_running_loop().call_soon(self._wake_soon)
+            self._soon.append(log)
+        else:
+            self._later(log)
+
+    def _later(self, log: TurnLog) -> None:
         if not self._dirty:
             tick_s = self._tick_s * (FULL_TICKS if self._full else 1)
             asyncio.get_running_loop().call_later(tick_s, self._tick)
         self._dirty.append(log)
 
+    def _wake_soon(self) -> None:
+        logs, self._soon = self._soon, []
+        self._wake(logs)
+
     def _tick(self) -> None:
-        dirty, self._dirty = self._dirty, []
-        for log in dirty:
+        logs, self._dirty = self._dirty, []
+        self._wake(logs)
+
+    def _wake(self, logs: list[TurnLog]) -> None:
+        at = monotonic()
+        for log in logs:
             if log.dirty:  # not woken in between
+                log.woken_at = at
                 log.wake()
 
     def _sample(self, at: float) -> None:
@@ -107,6 +128,7 @@ class TurnLog:
         "payloads",
         "size",
         "turn",
+        "woken_at",
     )
 
     def __init__(
@@ -126,6 +148,7 @@ class TurnLog:
         self.closed_at = 0.0  # monotonic
         self.broken = False  # a copy that cannot be continued
         self.dirty = False  # something was appended that readers were not woken for
+        self.woken_at = 0.0  # monotonic; by the pace
         self._pace = pace
         self._cursors: list[Cursor] = []
         self._on_wake = on_wake

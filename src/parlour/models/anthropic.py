@@ -24,7 +24,7 @@ from parlour.models.refusals import told, unreadable
 from parlour.models.sse import EventSplitter
 from parlour.models.toolcalls import ToolCallPieces
 from parlour.models.usage import apart, broken_usage, usage_of
-from parlour.models.wire import DONE, FINISHED, OPEN, Wire
+from parlour.models.wire import DONE, FINISHED, OPEN, SPEAKING, Wire
 
 API_VERSION = "2023-06-01"  # the only one that is not deprecated
 
@@ -190,19 +190,21 @@ class AnthropicReader:
         return bool(self._text or self._thought)
 
     def feed(self, data: bytes) -> int:
-        """Read some bytes. Returns OPEN, FINISHED or DONE; raises a `ModelFailure`."""
-        said = len(self._text) + len(self._thought)
+        """Read some bytes. Returns how far the reply is; raises a `ModelFailure`."""
+        before = len(self._text) + len(self._thought)
+        said = False
         try:
             for payload in self._events.feed(data):
                 self._read(payload)
         finally:
             # Also when this read breaks the reply: what was said before the break was said.
-            if len(self._text) + len(self._thought) != said:
+            said = len(self._text) + len(self._thought) != before
+            if said:
                 self._sink.flush()
         if not self._finish:
             if self._done:
                 raise NoFinish()
-            return OPEN
+            return SPEAKING if said else OPEN
         return DONE if self._done else FINISHED
 
     def reply(self, request: ModelRequest) -> ModelReply:

@@ -16,8 +16,9 @@ from parlour.models.refusals import refused
 
 # What `feed` answers: how far the reply is.
 OPEN = 0  # more must come
-FINISHED = 1  # a finish reason was given; only usage and the end mark may follow
-DONE = 2  # the end mark was given
+SPEAKING = 1  # more must come, and what comes goes on with what was said
+FINISHED = 2  # a finish reason was given; only usage and the end mark may follow
+DONE = 3  # the end mark was given
 
 # A reply that is complete is not kept waiting: so long for its usage after the finish reason, and
 # for the end of the body after the end mark (which lets the connection be used again).
@@ -96,8 +97,10 @@ class Call:
             raise failures.ReplyTooLong()
         if self.state != DONE:
             state = self._feed(data)
-            if state != self.state:
-                self.state = state
+            if state == self.state:
+                return
+            self.state = state
+            if state >= FINISHED:
                 wait_s = USAGE_WAIT_S if state == FINISHED else CLOSE_WAIT_S
                 self._ends_at = min(self._ends_at, self._loop.time() + wait_s)
                 self._arm(self._ends_at)

@@ -25,12 +25,14 @@ from parlour.models import failures
 from parlour.models.call import (
     ERROR_BYTES_MAX,
     KEEP_ALIVE_S,
+    SPEAKING,
     Broken,
     Call,
     not_streamed,
     streams,
 )
 from parlour.models.failures import ModelFailure
+from parlour.models.gather import Gather, Group, let_go
 
 HEAD_BYTES_MAX = 65_536  # of status line and headers
 SECOND_ADDRESS_S = 0.25  # after which the next address of a host is tried beside the first
@@ -42,9 +44,10 @@ Origin = tuple[str, str, int]  # scheme, host, port
 class Lines:
     """The lines to all providers, without a bound; idle ones are kept for `KEEP_ALIVE_S`."""
 
-    def __init__(self, *, connect_s: float) -> None:
+    def __init__(self, *, connect_s: float, beat_s: float) -> None:
         self._connect_s = connect_s
         self.idle: dict[Origin, list[Line]] = {}
+        self.gather = Gather(beat_s=beat_s)
         self._tls: ssl.SSLContext | None = None
 
     async def send(self, url: URL, headers: Mapping[str, str], body: bytes, call: Call) -> Exchange:
@@ -94,7 +97,10 @@ class Lines:
                 if tls:  # the handshake comes now, and a server without TLS may just hang up
                     kind = failures.TlsFailed
                 _, line = await asyncio.get_running_loop().create_connection(
-                    Line, sock=ready, ssl=tls, server_hostname=host if tls else None
+                    lambda: Line(ready, self.gather, plain=tls is None),
+                    sock=ready,
+                    ssl=tls,
+                    server_hostname=host if tls else None,
                 )
         except TimeoutError:
             raise  # of ours, or of the call's own limits: `Wire.post` knows which
@@ -126,9 +132,12 @@ class Exchange:
         Raises `Broken`, a `ModelFailure`, and whatever the call raises.
         """
         line = self._line
+        gather = self._lines.gather
+        gather.streams += 1
         try:
             await line.reply()
         finally:
+            gather.streams -= 1
             line.rest()
             if line.reusable and self._keep:
                 self._lines.put_back(self._origin, line)
@@ -146,6 +155,7 @@ class Line(asyncio.Protocol):
         "_document",
         "_done",
         "_framed",
+        "_gather",
         "_head_left",
         "_headers",
         "_parser",
@@ -153,12 +163,19 @@ class Line(asyncio.Protocol):
         "_streams",
         "_transport",
         "_unzip",
+        "group",
         "idle_since",
         "on_body",
+        "plain",
         "reusable",
+        "socket",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, ready: socket.socket, gather: Gather, *, plain: bool) -> None:
+        self.socket: socket.socket | None = ready
+        self.plain = plain
+        self.group: Group | None = None  # while it is read together with others
+        self._gather = gather
         self.reusable = True
         self.idle_since = 0.0
         self._transport: asyncio.Transport | None = None
@@ -198,6 +215,7 @@ class Line(asyncio.Protocol):
 
     def rest(self) -> None:
         """Feed no more, whatever still comes."""
+        let_go(self)
         self._call = self._done = self._parser = None
         self._body.clear()
 
@@ -231,6 +249,8 @@ class Line(asyncio.Protocol):
                 piece = body[0] if len(body) == 1 else b"".join(body)
                 body.clear()
                 self._read(call, piece)
+                if call.state == SPEAKING:
+                    self._gather.hold(self)
             if self._complete:
                 self._finish(call)
         except Exception as error:  # noqa: BLE001  # whatever it is, the call gets it
@@ -243,7 +263,7 @@ class Line(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The line is gone: the end of a body without a length, or a break."""
-        self._transport = None
+        self._transport = self.socket = None
         self.reusable = False
         call, done = self._call, self._done
         if call is None or done is None or done.done():

@@ -26,7 +26,7 @@ from parlour.models.refusals import told, unreadable
 from parlour.models.sse import EventSplitter
 from parlour.models.toolcalls import ToolCallPieces
 from parlour.models.usage import broken_usage, buckets, usage_of
-from parlour.models.wire import DONE, FINISHED, OPEN, Wire
+from parlour.models.wire import DONE, FINISHED, OPEN, SPEAKING, Wire
 
 # Models that know only `max_completion_tokens`, by OpenAI's own names, also behind a gateway's
 # prefix. Everything else that speaks this dialect knows `max_tokens`, and often nothing newer.
@@ -212,7 +212,7 @@ class OpenAIReader:
         return bool(self._text or self._thought)
 
     def feed(self, data: bytes) -> int:
-        """Read some bytes. Returns OPEN, FINISHED or DONE; raises a `ModelFailure`."""
+        """Read some bytes. Returns how far the reply is; raises a `ModelFailure`."""
         done = self._said = False
         try:
             for payload in self._events.feed(data):
@@ -227,7 +227,7 @@ class OpenAIReader:
         if not self._finish:
             if done:
                 raise NoFinish()
-            return OPEN
+            return SPEAKING if self._said else OPEN
         return DONE if done else FINISHED
 
     def reply(self, request: ModelRequest) -> ModelReply:

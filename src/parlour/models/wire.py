@@ -19,14 +19,14 @@ from yarl import URL
 
 from parlour.models import failures
 from parlour.models.bounds import WireLimits
-from parlour.models.call import DONE, FINISHED, OPEN, Broken, Call, Feed
+from parlour.models.call import DONE, FINISHED, OPEN, SPEAKING, Broken, Call, Feed
 from parlour.models.failures import ModelFailure
 from parlour.models.line import Lines
 
 if TYPE_CHECKING:
     from parlour.models.proxied import ProxiedLines
 
-__all__ = ["DONE", "FINISHED", "OPEN", "Feed", "Wire", "WireLimits"]
+__all__ = ["DONE", "FINISHED", "OPEN", "SPEAKING", "Feed", "Wire", "WireLimits"]
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -39,7 +39,7 @@ class Wire:
 
     def __init__(self, limits: WireLimits, *, plain_client: bool = False) -> None:
         self.limits = limits
-        self.lines = Lines(connect_s=limits.connect_s)
+        self.lines = Lines(connect_s=limits.connect_s, beat_s=limits.beat_s)
         self._proxied: ProxiedLines | None = None
         self._plain_client = plain_client
         self._proxies: dict[str, URL | None] = {}
@@ -62,7 +62,7 @@ class Wire:
                 else:
                     await self._open_proxied().exchange(url, headers, body, call, proxy=proxy)
         except (TimeoutError, Broken, OSError) as error:
-            if call.state == OPEN:
+            if call.state < FINISHED:
                 raise _failure(error, call) from error
         finally:
             call.end()

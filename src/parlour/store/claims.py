@@ -30,6 +30,7 @@ from parlour.domain import (
 from parlour.errors import KeyReused, MessageNotFound, ThreadNotFound, TurnInProgress
 from parlour.store.claim_sql import CLAIM, Trigger
 from parlour.store.database import OPERATION_S, Connection, Database, Row
+from parlour.store.masked import SealedValue, add_masked
 from parlour.store.outage import outages
 
 ATTEMPTS = 5  # a claim begins again when what it waited for has made its view old
@@ -66,6 +67,7 @@ class NewTurn:
     trigger: Trigger = "submit"
     lease_s: float = 15.0
     hidden: bool = False  # a new thread is left out of lists
+    masked: tuple[SealedValue, ...] = ()  # what placeholders in `parts` stand for
 
 
 @dataclass(slots=True)
@@ -142,6 +144,8 @@ async def _attempt(connection: Connection, new: NewTurn, window: int) -> Claim |
         return await _find(connection, new)
     if new.user_message is not None and asked_at is None:
         raise KeyReused("This message id is taken by another message of the conversation.")
+    if not await add_masked(connection, new.masked):
+        raise TurnInProgress(BUSY)  # another message gave the placeholder away at the same moment
     return _claim(new, rows, window)
 
 

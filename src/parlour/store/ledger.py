@@ -24,15 +24,15 @@ _encode = msgspec.json.Encoder().encode
 # The values of `call_rows`, as rows; the names are those of the columns.
 CALLS: LiteralString = """json_to_recordset(%(model_calls)s::json) AS call (
   number integer, purpose text, model text, route text, served_by text, input bigint,
-  cache_read bigint, cache_write bigint, output bigint, reasoning bigint, estimated boolean, cost_nanos bigint,
-  prices text, request_id text)"""
+  cache_read bigint, cache_write bigint, output bigint, reasoning bigint, estimated boolean,
+  cost_nanos bigint, prices text, request_id text)"""
 
 COLUMNS: LiteralString = """number, purpose, model, route, served_by, input, cache_read,
   cache_write, output, reasoning, estimated, cost_nanos, prices, request_id"""
 
 OF_CALL: LiteralString = """call.number, call.purpose, call.model, call.route, call.served_by,
-  call.input, call.cache_read, call.cache_write, call.output, call.reasoning, call.estimated, call.cost_nanos,
-  call.prices, call.request_id"""
+  call.input, call.cache_read, call.cache_write, call.output, call.reasoning, call.estimated,
+  call.cost_nanos, call.prices, call.request_id"""
 
 
 def call_rows(calls: Sequence[ModelCall], *, first: int = 1) -> str:

@@ -254,3 +254,22 @@ class CheckpointColumns(TypedColumns):
 
 
 checkpoints = Table("checkpoints", metadata, CheckpointColumns)
+
+
+class MaskedValueColumns(TypedColumns):
+    """What a placeholder in a conversation stands for, sealed with a key that is not in here.
+
+    `digest` tells two values apart without telling either: two claims at once cannot give one
+    placeholder to two values.
+    """
+
+    thread: Named[str] = Column(Text, ForeignKey("threads.id", ondelete="CASCADE"))
+    placeholder: Named[str] = Column(Text)
+    sealed: Named[bytes] = Column(LargeBinary)
+    digest: Named[bytes] = Column(LargeBinary)
+    created_at: Named[datetime] = _timestamp(now=True)
+
+
+masked_values = Table(
+    "masked_values", metadata, MaskedValueColumns, PrimaryKeyConstraint("thread", "placeholder")
+)

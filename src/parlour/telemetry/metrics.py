@@ -73,6 +73,12 @@ class Metrics:
             ["route"],
             registry=registry,
         )
+        self.guardrails = Counter(
+            "parlour_guardrail_hits_total",
+            "What the guardrails found: the guard, its rule, and what was done about it.",
+            ["guard", "rule", "action"],
+            registry=registry,
+        )
         self._edge(registry)
         self._resources(registry)
 
@@ -147,6 +153,10 @@ class Metrics:
     def breaker_changed(self, route: str, word: str) -> None:
         """A breaker opened or closed; `route` is the digest of a configured one."""
         self.breakers_open.labels(route[:12]).set(1 if word == "open" else 0)
+
+    def guardrail(self, guard: str, rule: str, action: str) -> None:
+        """Count one hit; all three are words of ours, never of a text."""
+        self.guardrails.labels(guard, rule, action).inc()
 
     def read_when_scraped(self, gauge: Gauge, values: Mapping[str, Callable[[], float]]) -> None:
         """Ask for the values of `gauge`, by its one label, whenever somebody scrapes."""

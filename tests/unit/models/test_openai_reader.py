@@ -13,7 +13,7 @@ from parlour.domain import ToolSpec, Usage
 from parlour.models.failures import BadFinish, ModelFailure, NoFinish
 from parlour.models.openai import OpenAIModel, OpenAIReader
 from parlour.models.port import ModelReply, ModelRequest
-from parlour.models.wire import DONE, FINISHED, OPEN
+from parlour.models.wire import DONE, FINISHED, SPEAKING
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "openai"
 REQUEST = ModelRequest([{"role": "user", "content": "hi"}])
@@ -138,7 +138,7 @@ def test_an_opening_chunk_without_choices_is_skipped() -> None:
 
 def test_feed_says_how_far_the_reply_is() -> None:
     reader = OpenAIReader(Sink())
-    assert reader.feed(line({"choices": [{"delta": {"content": "x"}}]})) == OPEN
+    assert reader.feed(line({"choices": [{"delta": {"content": "x"}}]})) == SPEAKING
     assert reader.feed(line({"choices": [{"delta": {}, "finish_reason": "stop"}]})) == FINISHED
     assert reader.feed(b"data: [DONE]\n\n") == DONE
 

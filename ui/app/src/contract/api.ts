@@ -89,6 +89,8 @@ export interface ConversationBody {
   messages: MessageBody[];
   /** Pass as `before` for earlier ones; null = no more. */
   next: string | null;
+  /** Personal data in these messages that is kept from the model; yours to read. */
+  masked?: string[];
   thread: ThreadBody;
 }
 
@@ -126,6 +128,8 @@ export interface MessagesBody {
   messages: MessageBody[];
   /** Pass as `before` for earlier ones; null = no more. */
   next: string | null;
+  /** Personal data in these messages that is kept from the model; yours to read. */
+  masked?: string[];
 }
 
 /** The model that answers. `note` says what people should know of it. */

@@ -1,0 +1,81 @@
+"""Keeps placeholders whole in what a model says, and out of addresses.
+
+Values are put back event by event, in front of each reader, so no event may end within a
+placeholder. And a value must not leave in a link: a text that a model has read could ask it for
+`https://elsewhere.example/?q=[CARD_1]`, and the reader's click would carry the number away.
+"""
+
+from __future__ import annotations
+
+import re
+from time import monotonic
+
+from parlour.safety.personal.masks import PLACEHOLDER
+
+HIDDEN = "hidden"  # what stands for a placeholder within an address
+_HALF = re.compile(r"\\$|\\?\[(?:[A-Z]{1,6}(?:_(?:[1-9]\d{0,3})?)?)?\\?$")
+_WORD_MAX = 2_000  # characters of one word that are remembered; addresses are shorter
+_SPACE = re.compile(r"\s")
+
+
+class WholePlaceholders:
+    """An `OutFilter`: holds back half a placeholder, at most sixteen characters."""
+
+    trigger = r"[\[\\]"
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._word = ""  # since the last white space
+        self.held_since: float | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Half a placeholder is held."""
+        return bool(self._held)
+
+    def passed(self, text: str) -> None:
+        """Remember whether we are within an address."""
+        self._word = _last_word(self._word + text)
+
+    def feed(self, text: str) -> str:
+        """More text; returns what may be shown now."""
+        text, self._held = self._held + text, ""
+        half = _HALF.search(text)
+        if half:
+            self._held = text[half.start() :]
+            self.held_since = self.held_since or monotonic()
+            text = text[: half.start()]
+        else:
+            self.held_since = None
+        return self._said(text)
+
+    def settle(self) -> str:
+        """Nothing follows for now, so it is no placeholder."""
+        return self.drain_held()
+
+    def drain(self) -> str:
+        """The rest."""
+        rest = self.drain_held()
+        self._word = ""
+        return rest
+
+    def drain_held(self) -> str:
+        """Say what is held."""
+        held, self._held, self.held_since = self._held, "", None
+        return self._said(held)
+
+    def _said(self, text: str) -> str:
+        pieces: list[str] = []
+        at = 0
+        for match in PLACEHOLDER.finditer(text):
+            before = text[at : match.start()]
+            self._word = _last_word(self._word + before)
+            pieces += (before, HIDDEN if "://" in self._word else match[0])
+            self._word += "_"
+            at = match.end()
+        self._word = _last_word(self._word + text[at:])
+        return "".join((*pieces, text[at:]))
+
+
+def _last_word(text: str) -> str:
+    return _SPACE.split(text)[-1][-_WORD_MAX:]
