@@ -296,6 +296,7 @@ def _runner(ground: Ground) -> TurnRunner:
         privacy=ground.privacy,
         room=Room(turns_max=limits.turns_max, wait_s=limits.turn_wait_s),
         till=ground.till,
+        policies=ground.policies,
         limits=turn_limits,
         metrics=ground.metrics,
     )

@@ -11,6 +11,7 @@ import secrets
 import sys
 import time
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -105,11 +106,15 @@ def doctor() -> None:
 @app.command()
 def chat(
     thread: Annotated[str, typer.Option(help="Continue this conversation.")] = "",
+    page: Annotated[
+        Path | None,
+        typer.Option(help="A JSON file with the page context, read anew for each message."),
+    ] = None,
 ) -> None:
     """Talk to the assistant in the terminal; the page shows the same conversations."""
     from parlour.commands.terminal import converse
 
-    _run(converse(_settings(), thread or f"c_{secrets.token_hex(10)}"))
+    _run(converse(_settings(), thread or f"c_{secrets.token_hex(10)}", page))
 
 
 @app.command()

@@ -4,7 +4,8 @@
     |- BadRequest              400  bad_request
     |  |- TooLong              413  too_long
     |  |- UnsupportedMedia     415  unsupported_media
-    |  `- PersonalData         422  personal_data
+    |  |- PersonalData         422  personal_data
+    |  `- PageContextInvalid   422  page_context_invalid
     |- Unauthenticated         401  unauthenticated
     |- Forbidden               403  forbidden
     |- NotFound                404  not_found
@@ -72,6 +73,14 @@ class PersonalData(BadRequest):
     code = "personal_data"
     status = 422
     title = "Personal data in the message"
+
+
+class PageContextInvalid(BadRequest):
+    """The page context that came with a message has a field of the wrong type."""
+
+    code = "page_context_invalid"
+    status = 422
+    title = "The page context is not valid"
 
 
 class Unauthenticated(Problem):

@@ -102,6 +102,19 @@ class LedgerPolicy(Section):
     )
 
 
+class PagePolicy(Section):
+    """How much of the page context that the host sends reaches the model; more is cut."""
+
+    value_chars_max: int = Field(
+        300, ge=10, description="Characters of one value: kind, id, title, a field or its name."
+    )
+    text_chars_max: int = Field(
+        4_000, ge=10, description="Characters of the selection, and of the free text."
+    )
+    chars_max: int = Field(8_000, ge=100, description="Characters of all values together.")
+    fields_max: int = Field(50, ge=0, description="Fields, and items of one list in a field.")
+
+
 class Policy(Section):
     """All that may differ per workspace."""
 
@@ -109,6 +122,7 @@ class Policy(Section):
     routes: RoutePolicy = Field(default_factory=lambda: RoutePolicy.model_validate({}))
     privacy: PrivacyPolicy = Field(default_factory=lambda: PrivacyPolicy.model_validate({}))
     ledger: LedgerPolicy = Field(default_factory=LedgerPolicy)
+    page: PagePolicy = Field(default_factory=lambda: PagePolicy.model_validate({}))
 
 
 class Policies:

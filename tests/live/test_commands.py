@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -192,3 +193,24 @@ async def test_a_policy_that_names_no_route_is_refused_in_a_sentence(tmp_path: P
     code, _, said = await run("routes", folder=tmp_path)
     assert code == 1
     assert "nowhere" in one_sentence(said)
+
+
+async def test_a_conversation_in_the_terminal_knows_the_page(tmp_path: Path, database_url: str):
+    script = [{"when": "", "steps": [{"text": "{{message}}"}]}]
+    (tmp_path / "script.json").write_text(json.dumps(script))
+    (tmp_path / "page.json").write_text('{"title": "Revenue"}')
+    settings = {
+        "PARLOUR_DATABASE_URL": database_url,
+        "PARLOUR_MODEL": f"scripted:{tmp_path}/script.json",
+    }
+    chat = ("chat", "--thread", "c1", "--page", "page.json")
+    code, _, _ = await run(*chat, folder=tmp_path, said="explain this\n", **settings)
+    assert code == 0
+    async with served(tmp_path, **settings) as it:
+        _, body = await it.get("/api/threads/c1")
+        assert body["messages"][0]["metadata"] == {"page": {"title": "Revenue"}}
+    for wrong in ('{"title": 5}', "{", "[1]"):
+        (tmp_path / "page.json").write_text(wrong)
+        code, _, said = await run(*chat, folder=tmp_path, **settings)
+        assert code == 1
+        one_sentence(said)

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from parlour.api.access import Access
 from parlour.api.ai_sdk_frames import AiSdkEncoder
+from parlour.api.page_context import PageBody
 from parlour.api.shapes import Id, StopBody, Text
 from parlour.api.streams import Streams
 from parlour.chat.ask import Ask
@@ -61,7 +62,7 @@ class ChatBody(BaseModel):
     )
     message: UiMessage | None = None
     messages: list[UiMessage] = Field(default_factory=list[UiMessage], max_length=10_000)
-    context: dict[str, Any] | None = Field(None, description="Page context (reserved).")
+    context: PageBody | None = Field(None, description="The page that the user looks at.")
 
 
 def router(*, access: Access, runner: TurnRunner, streams: Streams, threads: Threads) -> APIRouter:
@@ -125,11 +126,12 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams, threads: Thr
 def to_ask(body: ChatBody) -> Ask:
     """What the client wants. Raises `BadRequest`."""
     thread = ThreadId(body.id)
+    page = body.context.to_page() if body.context else None
     if body.trigger == "regenerate-message":
         target = body.messageId or (body.messages[-1].id if body.messages else None)
         if target is None:
             raise BadRequest("`messageId` is missing: name the message to answer anew.")
-        return Ask(thread=thread, trigger="regenerate", target=MessageId(target))
+        return Ask(thread=thread, trigger="regenerate", target=MessageId(target), page=page)
     message = body.message or (body.messages[-1] if body.messages else None)
     if message is None or message.role != "user":
         raise BadRequest("The last message has to be the user's.")
@@ -141,9 +143,14 @@ def to_ask(body: ChatBody) -> Ask:
         # id (the SDK's default) cannot: that id is the target's, the new version gets one here.
         key = MessageId(message.id) if message.id != body.messageId else None
         return Ask(
-            thread=thread, text=text, key=key, trigger="edit", target=MessageId(body.messageId)
+            thread=thread,
+            text=text,
+            key=key,
+            trigger="edit",
+            target=MessageId(body.messageId),
+            page=page,
         )
-    return Ask(thread=thread, text=text, key=MessageId(message.id))
+    return Ask(thread=thread, text=text, key=MessageId(message.id), page=page)
 
 
 async def _on_shown_branch(threads: Threads, principal: Principal, ask: Ask) -> Ask:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from parlour.api import problems
 from parlour.api.access import Access
 from parlour.api.openai_chunks import OpenAiEncoder, completion
+from parlour.api.page_context import PageBody
 from parlour.api.shapes import Text
 from parlour.api.streams import Streams
 from parlour.chat.ask import Ask, Started
@@ -64,6 +65,13 @@ class StreamOptions(BaseModel):
     include_usage: bool = False
 
 
+class Extras(BaseModel):
+    """What Parlour takes beyond the protocol."""
+
+    model_config = ConfigDict(extra="forbid")
+    context: PageBody | None = Field(None, description="The page that the user looks at.")
+
+
 Ignored = Annotated[Any, Field(None, description="Accepted, not used: Parlour's settings decide.")]
 
 
@@ -99,6 +107,7 @@ class CompletionBody(BaseModel):
     parallel_tool_calls: Ignored = None
     tools: list[Any] | None = None
     tool_choice: Ignored = None
+    parlour: Extras | None = Field(None, description="What Parlour takes beyond the protocol.")
 
 
 def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter:
@@ -207,7 +216,14 @@ def to_ask(body: CompletionBody) -> Ask:
         )
         for place, message in enumerate(body.messages)
     )
-    return Ask(thread=thread, text=last.words(), history=history, hidden=True)
+    page = body.parlour.context if body.parlour else None
+    return Ask(
+        thread=thread,
+        text=last.words(),
+        history=history,
+        hidden=True,
+        page=page.to_page() if page else None,
+    )
 
 
 def _labelled(message: ChatMessageBody) -> str:

@@ -11,7 +11,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from parlour.errors import BadRequest, Forbidden, Internal, NotFound, Problem, TooLong
+from parlour.errors import (
+    BadRequest,
+    Forbidden,
+    Internal,
+    NotFound,
+    PageContextInvalid,
+    Problem,
+    TooLong,
+)
 
 log = structlog.get_logger("parlour.api")
 
@@ -77,7 +85,9 @@ def install(app: FastAPI) -> None:
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101
         errors = [_sentence(item) for item in error.errors()]
-        return to_response(BadRequest(errors[0]), errors=errors)
+        of_page = all("context" in item["loc"] for item in error.errors())
+        kind = PageContextInvalid if of_page else BadRequest
+        return to_response(kind(errors[0]), errors=errors)
 
     async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101

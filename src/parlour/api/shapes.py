@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from parlour.api.page_context import PageBody
 from parlour.domain import Message, Thread
 
 
@@ -47,6 +48,9 @@ class NewTurnBody(_Shape):
     trigger: Literal["submit", "edit", "regenerate"] = "submit"
     target: Id | None = Field(
         None, description="The message to edit, or whose answer is made anew."
+    )
+    context: PageBody | None = Field(
+        None, description="The page that the user looks at. A new answer keeps the question's."
     )
 
 

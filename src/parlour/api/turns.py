@@ -99,4 +99,5 @@ def to_ask(thread: ThreadId, body: NewTurnBody) -> Ask:
         key=MessageId(body.message_id) if body.message_id else None,
         trigger=body.trigger,
         target=MessageId(body.target) if body.target else None,
+        page=body.context.to_page() if body.context else None,
     )

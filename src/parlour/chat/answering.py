@@ -7,7 +7,7 @@ import asyncio
 from parlour.agent.graph import Agent, AgentLimits, Answer, ProgressReport, Run
 from parlour.agent.prompt import system_prompt
 from parlour.agent.saver import TurnSaver
-from parlour.chat.context import to_prompt
+from parlour.chat.context import pinned, to_prompt
 from parlour.chat.outflow import Outflow
 from parlour.chat.privacy import Privacy
 from parlour.chat.running import Running, TurnLimits
@@ -66,7 +66,9 @@ class Answering:
 
         self._filter(running)
         run = Run(
-            prompt=await self._privacy.prompt(running, to_prompt(self._system, history)),
+            prompt=await self._privacy.prompt(
+                running, to_prompt(pinned(self._system, running.principal, running.page), history)
+            ),
             model=self._router.model(
                 running.principal.workspace,
                 turn=running.turn,

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
+from parlour.chat.page import PageContext
 from parlour.domain import Message, MessageId, ThreadId, TurnId
 
 
@@ -15,7 +16,8 @@ class Ask:
 
     `key` is the client's id of the message: the same key is the same message. `target` is the
     message to edit or to answer anew. `history`, when given, replaces the stored conversation (the
-    stateless OpenAI face); such threads are `hidden` from lists.
+    stateless OpenAI face); such threads are `hidden` from lists. `page` is where the user is; it is
+    cleaned when the turn starts.
     """
 
     thread: ThreadId
@@ -25,9 +27,13 @@ class Ask:
     target: MessageId | None = None
     history: tuple[Message, ...] | None = None
     hidden: bool = False
+    page: PageContext | None = None
 
     def fingerprint(self) -> bytes:
-        """Tells two different bodies under one key apart."""
+        """Tells two different bodies under one key apart.
+
+        The page is no part of it: a retry from another page is still the same message.
+        """
         return hashlib.sha256(f"{self.trigger}\0{self.target}\0{self.text}".encode()).digest()
 
 

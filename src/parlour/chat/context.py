@@ -6,10 +6,30 @@ stopped or its process died) gets a plain one, so that every history is valid fo
 
 from __future__ import annotations
 
+import json
 from itertools import groupby
 
-from parlour.domain import Message, Part, Role, TextPart, ToolPart
+from parlour.chat.page import PageContext, as_prompt
+from parlour.domain import Message, Part, Principal, Role, TextPart, ToolPart
 from parlour.models.port import ChatMessage
+from parlour.safety.plain import one_line
+
+NAME_CHARS_MAX = 100
+
+
+def pinned(system: str, principal: Principal, page: PageContext | None) -> str:
+    """What stands before every conversation however long it is, as one system text.
+
+    It begins with what is the same for all, which providers then have read before; and it is one
+    message, because some servers take no second system message.
+    """
+    texts = [system]
+    name = "" if principal.local else one_line(principal.name, NAME_CHARS_MAX)
+    if name:
+        texts.append(f"The user is signed in as {json.dumps(name, ensure_ascii=False)}.")
+    if page:
+        texts.append(as_prompt(page))
+    return "\n\n".join(texts)
 
 
 def to_prompt(system: str, history: tuple[Message, ...]) -> list[ChatMessage]:

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from parlour.chat.ask import Ask
+from parlour.chat.page import PageContext
 from parlour.chat.sink import TurnSink
 from parlour.chat.tab import Tab
 from parlour.domain import MessageId, Principal, ThreadId, TurnId
@@ -24,6 +25,7 @@ class Running:
     fence: int
     sink: TurnSink
     tab: Tab
+    page: PageContext | None = None  # that of the question, whenever it was asked
     task: asyncio.Task[None] | None = None
     stopping: bool = False
     committed: asyncio.Future[bool] = field(

@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from dataclasses import replace
 
+import msgspec
 import structlog
 
 from parlour.agent.graph import Answer
 from parlour.chat.answering import Answering
 from parlour.chat.ask import Ask, Started
 from parlour.chat.ending import Ending
+from parlour.chat.page import PageContext, cleaned
 from parlour.chat.privacy import Privacy, Taken
 from parlour.chat.running import Running, TurnLimits
 from parlour.chat.sink import TurnSink
@@ -29,6 +32,7 @@ from parlour.events.log import EventLog
 from parlour.events.types import Plan
 from parlour.limits.room import Room
 from parlour.models.routed import Router
+from parlour.policy import Policies
 from parlour.safety.disclosure import DISCLOSURE
 from parlour.store.turns import Claim, NewTurn, Turns
 from parlour.telemetry.metrics import Metrics
@@ -50,6 +54,7 @@ class TurnRunner:
         privacy: Privacy,
         room: Room,
         till: Till,
+        policies: Policies,
         limits: TurnLimits,
         metrics: Metrics,
     ) -> None:
@@ -63,6 +68,7 @@ class TurnRunner:
         self._privacy = privacy
         self._room = room
         self._till = till
+        self._policies = policies
         self._limits = limits
         self._metrics = metrics
         self._draining = False
@@ -77,6 +83,9 @@ class TurnRunner:
         finds: `ThreadNotFound`, `MessageNotFound`, `TurnInProgress`, `KeyReused`.
         """
         self._check(ask)
+        if ask.page is not None:
+            bounds = self._policies.of(principal.workspace).page
+            ask = replace(ask, page=cleaned(ask.page, bounds))
         await self._room.enter()
         try:
             taken = await self._privacy.take(principal, ask)
@@ -168,6 +177,7 @@ class TurnRunner:
             lease_s=self._limits.lease_s,
             hidden=ask.hidden,
             masked=taken.sealed,
+            page=msgspec.json.encode(ask.page) if ask.page else None,
         )
 
     def _begin(self, principal: Principal, taken: Taken, claim: Claim) -> Running:
@@ -189,6 +199,8 @@ class TurnRunner:
             principal, ask, claim.turn, claim.assistant_message, claim.fence, sink, tab
         )
         self._privacy.begin(running, taken.masks)
+        if claim.page is not None:
+            running.page = msgspec.json.decode(claim.page, type=PageContext)
         history = tuple(claim.history) if ask.history is None else ask.history
         self.running[claim.turn] = running
         running.task = asyncio.create_task(self._run(running, history), name=f"turn {claim.turn}")

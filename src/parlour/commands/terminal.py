@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import signal
 import sys
+from pathlib import Path
 
 from parlour.api.access import LOCAL
+from parlour.api.page_context import read_page
 from parlour.app import Services, running
 from parlour.chat.ask import Ask, Started
+from parlour.chat.page import PageContext
 from parlour.domain import ThreadId
-from parlour.errors import Problem
+from parlour.errors import PageContextInvalid, Problem
 from parlour.events import types as ev
 from parlour.events.types import decode
 from parlour.safety.disclosure import DISCLOSURE
@@ -21,8 +25,12 @@ HELP = "Type a message and press Enter. Ctrl+C stops an answer; /quit or Ctrl+D 
 DIM, PLAIN = "\x1b[2m", "\x1b[0m"
 
 
-async def converse(settings: Settings, thread: str) -> None:
-    """Read messages from standard input and print their answers, until the input ends."""
+async def converse(settings: Settings, thread: str, page: Path | None = None) -> None:
+    """Read messages from standard input and print their answers, until the input ends.
+
+    `page` is a file with the page context; it may change between two messages.
+    """
+    _page(page)  # what is wrong with it is told before anything starts
     async with running(settings) as services:
         _say(f"{DISCLOSURE}\nModel: {services.model.name}\n{HELP}\n")
         while True:
@@ -32,12 +40,13 @@ async def converse(settings: Settings, thread: str) -> None:
                 _say(f"\nContinue with: parlour chat --thread {thread}\n")
                 return
             if line.strip():
-                await _answer(services, ThreadId(thread), line.strip())
+                await _answer(services, ThreadId(thread), line.strip(), page)
 
 
-async def _answer(services: Services, thread: ThreadId, text: str) -> None:
+async def _answer(services: Services, thread: ThreadId, text: str, page: Path | None) -> None:
     try:
-        started = await services.runner.start(LOCAL, Ask(thread=thread, text=text))
+        ask = Ask(thread=thread, text=text, page=_page(page))
+        started = await services.runner.start(LOCAL, ask)
     except Problem as problem:
         _say(f"[{problem.code}] {problem}\n")
         return
@@ -49,6 +58,15 @@ async def _answer(services: Services, thread: ThreadId, text: str) -> None:
     finally:
         with contextlib.suppress(NotImplementedError):
             loop.remove_signal_handler(signal.SIGINT)
+
+
+def _page(file: Path | None) -> PageContext | None:
+    if file is None:
+        return None
+    try:
+        return read_page(json.loads(file.read_text("utf-8")))
+    except (OSError, ValueError, RecursionError) as error:
+        raise PageContextInvalid(f"{file} cannot be read as JSON: {error}.") from None
 
 
 async def _print_events(services: Services, started: Started) -> None:

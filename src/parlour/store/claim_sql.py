@@ -22,7 +22,9 @@ thread AS (
     title = CASE WHEN t.title = '' THEN excluded.title ELSE t.title END
   WHERE t.workspace = excluded.workspace AND t.user_id = excluded.user_id
   RETURNING previous_head),
-place AS (SELECT previous_head AS parent, %(question)s::text AS question, true AS found FROM thread)
+place AS (
+  SELECT previous_head AS parent, %(question)s::text AS question, true AS found,
+    %(page)s::json AS page FROM thread)
 """
 
 _EXISTING: LiteralString = """
@@ -34,7 +36,8 @@ thread AS (
 
 _EDIT: LiteralString = """
 place AS (
-  SELECT m.parent, %(question)s::text AS question, m.id IS NOT NULL AS found FROM thread
+  SELECT m.parent, %(question)s::text AS question, m.id IS NOT NULL AS found,
+    coalesce(%(page)s::json, m.metadata->'page') AS page FROM thread
   LEFT JOIN messages m ON m.thread = thread.id AND m.id = %(target)s AND m.role = 'user')
 """
 
@@ -56,8 +59,9 @@ turn AS (
 
 _QUESTION: LiteralString = """,
 question AS (
-  INSERT INTO messages (thread, id, parent, role, status, turn, parts)
-  SELECT %(thread)s, question, parent, 'user', 'done', %(turn)s, %(parts)s::json FROM place, turn
+  INSERT INTO messages (thread, id, parent, role, status, turn, parts, metadata)
+  SELECT %(thread)s, question, parent, 'user', 'done', %(turn)s, %(parts)s::json,
+    CASE WHEN page IS NOT NULL THEN json_build_object('page', page) END FROM place, turn
   ON CONFLICT DO NOTHING RETURNING created_at)
 """
 
@@ -71,17 +75,22 @@ answer AS (
 
 _BRANCH: LiteralString = """,
 branch AS (
-  SELECT m.thread, m.id, m.parent, m.role, m.parts, m.status, m.turn, m.created_at, 1 AS depth
+  SELECT m.thread, m.id, m.parent, m.role, m.parts, m.metadata, m.status, m.turn, m.created_at,
+    1 AS depth
   FROM place JOIN messages m ON m.thread = %(thread)s AND m.id = {start}
   UNION ALL
-  SELECT m.thread, m.id, m.parent, m.role, m.parts, m.status, m.turn, m.created_at, b.depth + 1
+  SELECT m.thread, m.id, m.parent, m.role, m.parts, m.metadata, m.status, m.turn, m.created_at,
+    b.depth + 1
   FROM branch b JOIN messages m ON m.thread = b.thread AND m.id = b.parent
   WHERE b.depth < %(window)s)
-SELECT place.found, turn.fence, {asked_at}, place.question, place.parent,
+SELECT place.found, turn.fence, {asked_at}, place.question, place.parent, {page},
   b.id, b.parent, b.role, b.parts::text, b.status, b.turn, b.created_at
 FROM place LEFT JOIN turn ON true {question} LEFT JOIN branch b ON true
 ORDER BY b.depth DESC
 """
+
+# Of the question that is answered again, which is the newest message of the branch.
+_STORED_PAGE: LiteralString = "CASE WHEN b.depth = 1 THEN b.metadata->'page' END::text"
 
 
 def _statement(*places: LiteralString, asks: bool) -> LiteralString:
@@ -89,6 +98,7 @@ def _statement(*places: LiteralString, asks: bool) -> LiteralString:
     branch = (
         _BRANCH.replace("{start}", "place.parent" if asks else "place.question")
         .replace("{asked_at}", "question.created_at" if asks else "NULL::timestamptz")
+        .replace("{page}", "place.page::text" if asks else _STORED_PAGE)
         .replace("{question}", "LEFT JOIN question ON true" if asks else "")
     )
     steps = (*places, _TURN, _QUESTION if asks else "", answer, branch)

@@ -68,6 +68,7 @@ class NewTurn:
     lease_s: float = 15.0
     hidden: bool = False  # a new thread is left out of lists
     masked: tuple[SealedValue, ...] = ()  # what placeholders in `parts` stand for
+    page: bytes | None = None  # JSON of the page context, kept with the question
 
 
 @dataclass(slots=True)
@@ -75,7 +76,8 @@ class Claim:
     """A turn that is ours once `commit` returns, or one that exists already (`joined`).
 
     Holds a connection until `commit` or `abandon`; call one of them within moments, never across
-    a model call. `history` is oldest first and ends in the user message.
+    a model call. `history` is oldest first and ends in the user message. `page` is the page context
+    that belongs to it: as given, or as kept with the message that is edited or answered again.
     """
 
     turn: TurnId
@@ -85,6 +87,7 @@ class Claim:
     user_message: MessageId | None = None
     parent: MessageId | None = None  # of the user message
     history: list[Message] = field(default_factory=list[Message])
+    page: bytes | None = None
     held: tuple[Database, Connection] | None = field(default=None, repr=False)
 
     async def commit(self) -> None:
@@ -153,7 +156,8 @@ def _claim(new: NewTurn, rows: list[Row], window: int) -> Claim | None:
     """The claim that the statement made; None when it saw a state from before what it waited for:
     the branch lacks its last message, or has an answer that ended meanwhile."""
     _, fence, asked_at, question, parent = rows[0][:5]
-    history = [_message(new.thread, row[5:]) for row in rows if row[5] is not None]
+    page: str | None = rows[-1][5]
+    history = [_message(new.thread, row[6:]) for row in rows if row[6] is not None]
     last = parent if new.user_message is not None else question
     if last is not None and (not history or history[-1].id != last):
         return None
@@ -172,6 +176,7 @@ def _claim(new: NewTurn, rows: list[Row], window: int) -> Claim | None:
         user_message=question,
         parent=history[-1].parent,
         history=history[-window:],
+        page=None if page is None else page.encode(),
     )
 
 
@@ -228,6 +233,7 @@ def _values(new: NewTurn, window: int) -> dict[str, Any]:
         "key": new.client_id,
         "hash": new.body_hash,
         "parts": _encode(new.parts).decode(),
+        "page": None if new.page is None else new.page.decode(),
         "target": new.target,
         "trigger": new.trigger,
         "hidden": new.hidden,

@@ -12,8 +12,8 @@ export interface ChatBody {
   messageId?: string | null;
   message?: UiMessage | null;
   messages?: UiMessage[];
-  /** Page context (reserved). */
-  context?: Record<string, unknown> | null;
+  /** The page that the user looks at. */
+  context?: PageBody | null;
 }
 
 /** A message of the conversation that the caller keeps. */
@@ -75,6 +75,8 @@ export interface CompletionBody {
   tools?: unknown[] | null;
   /** Accepted, not used: Parlour's settings decide. */
   tool_choice?: unknown;
+  /** What Parlour takes beyond the protocol. */
+  parlour?: Extras | null;
 }
 
 /** A part of a message's content; only text is read. */
@@ -92,6 +94,12 @@ export interface ConversationBody {
   /** Personal data in these messages that is kept from the model; yours to read. */
   masked?: string[];
   thread: ThreadBody;
+}
+
+/** What Parlour takes beyond the protocol. */
+export interface Extras {
+  /** The page that the user looks at. */
+  context?: PageBody | null;
 }
 
 export interface HTTPValidationError {
@@ -155,6 +163,26 @@ export interface NewTurnBody {
   trigger?: "submit" | "edit" | "regenerate";
   /** The message to edit, or whose answer is made anew. */
   target?: string | null;
+  /** The page that the user looks at. A new answer keeps the question's. */
+  context?: PageBody | null;
+}
+
+/** Where the user is. Everything is optional; what does not fit the names goes into `fields`. */
+export interface PageBody {
+  /** What kind of page: dashboard, chart, editor … */
+  kind?: string;
+  /** The host's id of what is shown. */
+  id?: string | number;
+  /** Its title. */
+  title?: string;
+  /** Its address: http(s), or a path within the host. */
+  url?: string;
+  /** Anything else that is shown, as JSON. */
+  fields?: Record<string, unknown>;
+  /** What the user has selected. */
+  selection?: string;
+  /** Free text in view, such as the SQL in an editor. */
+  text?: string;
 }
 
 /** Who is signed in. */
