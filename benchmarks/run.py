@@ -56,7 +56,7 @@ FULL = Effort(
     turn_s=5.0,
     first_s=8.0,
     retries=1,
-    capacity={"nginx": STEPS, "parlour native": STEPS, "reference": (60, 100, 150)},
+    capacity={"nginx": STEPS, "parlour native": STEPS, "reference": (40, 60, 100, 150)},
 )
 MEMORY = ("kb_per_stream", "pss_kb_per_stream", "base_mb")
 QUICK = Effort(

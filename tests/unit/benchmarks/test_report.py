@@ -55,7 +55,24 @@ def test_a_missed_bar_stands_out() -> None:
 
 
 def test_the_reference_is_compared_at_the_same_number_of_streams() -> None:
-    assert "12.0\N{MULTIPLICATION SIGN} | met |" in bars.bars(RUN)
+    text = bars.bars(RUN)
+    assert (
+        "both at 60 streams | ≥ 10\N{MULTIPLICATION SIGN} | 12.0\N{MULTIPLICATION SIGN} | met |"
+        in text
+    )
+    assert "both at 20 streams | ≥ 10\N{MULTIPLICATION SIGN} | \N{EN DASH} | not measured |" in text
+
+
+def test_the_reference_is_compared_where_it_is_cheapest_too() -> None:
+    step: Row = {"measure": "capacity", "subject": "reference"}
+    steps = [
+        step | {"streams": 40, "passed": True, "us_per_token": 400.0},
+        step | {"streams": 60, "passed": True, "us_per_token": 196.0},
+        step | {"streams": 100, "passed": False, "us_per_token": 100.0},
+    ]
+    line = "the reference at its most, Parlour at 600 | ≥ 10\N{MULTIPLICATION SIGN} | "
+    assert line + "7.0\N{MULTIPLICATION SIGN} | **missed** |" in bars.bars(RUN + steps)
+    assert line + "\N{EN DASH} | not measured |" in bars.bars(RUN)
 
 
 def test_no_passed_step_is_a_missed_bar_and_not_an_unmeasured_one() -> None:
