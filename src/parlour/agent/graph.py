@@ -60,6 +60,7 @@ class Run:
     call_tool: CallTool
     sink: AgentSink
     limits: AgentLimits
+    stored: Callable[[], Awaitable[object]]  # returns once the message is; nothing acts before
     first: ModelReply | None = None  # the first round's, when it was called before the graph
 
 
@@ -207,8 +208,8 @@ class Agent:
         """Drive one turn to its answer, or on from its last completed round.
 
         The first model call does not wait for the graph: it goes out before, and the graph begins
-        with its reply. So the first words come a graph's beginning earlier, and a turn that streams
-        its first answer (nearly all do) holds none of LangGraph's objects meanwhile.
+        with its reply, once the message is stored. So the first words wait for none of its work, and
+        a turn that streams its first answer (nearly all do) holds none of its objects meanwhile.
 
         Raises what the model raises (`errors.Upstream`); cancelling stops the model and tools.
         """
@@ -222,6 +223,7 @@ class Agent:
         if not resumed:
             start = State(messages=[], rounds=0, tool_calls=0, finish_reason="", served_by="")
             run = replace(run, first=await run.model.stream(_request(run, start), run.sink))
+            await run.stored()
         graph = copy.copy(self._graph)  # its own `copy` checks the whole graph again, 0.1 ms
         graph.checkpointer = saver
         state: State = await graph.ainvoke(start, config, context=run, durability="sync")

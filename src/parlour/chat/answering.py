@@ -78,6 +78,7 @@ class Answering:
             tools=await self._toolbox.specs(running.principal),
             call_tool=call_tool,
             sink=running.sink,
+            stored=lambda: asyncio.shield(running.committed),
             limits=self._agent_limits(running),
         )
         return await self._agent.run(run, saver=TurnSaver(save=save), thread=running.turn)
