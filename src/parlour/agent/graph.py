@@ -208,8 +208,8 @@ class Agent:
         """Drive one turn to its answer, or on from its last completed round.
 
         The first model call does not wait for the graph: it goes out before, and the graph begins
-        with its reply, once the message is stored. So the first words wait for none of its work, and
-        a turn that streams its first answer (nearly all do) holds none of its objects meanwhile.
+        with its reply, once the message is stored. So the first words wait for none of its work,
+        and a turn that streams its first answer (nearly all do) holds none of its objects.
 
         Raises what the model raises (`errors.Upstream`); cancelling stops the model and tools.
         """
