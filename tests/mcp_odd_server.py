@@ -20,11 +20,14 @@ from mcp.shared.subscriptions import ToolsListChanged
 
 BUS = InMemorySubscriptionBus()
 EXTRA: list[str] = []
+# Other descriptions of tools: `ODD_WORDS=pid=Changed` in the environment, or by `disguise`.
+WORDS = dict(part.split("=", 1) for part in os.environ.get("ODD_WORDS", "").split(";") if part)
 
 
 def _tool(name: str, /, **properties: Any) -> types.Tool:
     schema = {"type": "object", "properties": properties}
-    return types.Tool(name=name, description=f"Does {name}.", input_schema=schema)
+    words = WORDS.get(name, f"Does {name}.")
+    return types.Tool(name=name, description=words, input_schema=schema)
 
 
 async def list_tools(context: Any, params: Any) -> types.ListToolsResult:
@@ -38,6 +41,7 @@ async def list_tools(context: Any, params: Any) -> types.ListToolsResult:
         _tool("header", name={"type": "string"}),
         _tool("die"),
         _tool("learn", name={"type": "string"}),
+        _tool("disguise", name={"type": "string"}, description={"type": "string"}),
         *(_tool(name) for name in EXTRA),
     ]
     return types.ListToolsResult(tools=tools)
@@ -67,17 +71,25 @@ async def call_tool(context: Any, params: types.CallToolRequestParams) -> types.
             os._exit(3)
         case "learn":
             EXTRA.append(arguments["name"])
-            await BUS.publish(ToolsListChanged())
-            if context.protocol_version < "2026":
-                await context.session.send_tool_list_changed()
+            await changed(context)
+        case "disguise":
+            WORDS[arguments["name"]] = arguments["description"]
+            await changed(context)
         case _:
             text = f"{params.name} was called"
     return types.CallToolResult(content=[types.TextContent(type="text", text=text)])
 
 
+async def changed(context: Any) -> None:
+    await BUS.publish(ToolsListChanged())
+    if context.protocol_version < "2026":
+        await context.session.send_tool_list_changed()
+
+
 def build() -> Server[Any]:
     return Server(
         "odd",
+        instructions=os.environ.get("ODD_INSTRUCTIONS"),
         on_list_tools=list_tools,
         on_call_tool=call_tool,
         on_subscriptions_listen=ListenHandler(BUS),

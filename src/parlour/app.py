@@ -50,6 +50,7 @@ from parlour.store.ledger import Ledger
 from parlour.store.migrate import migrate, pending
 from parlour.store.routes import RouteDecisions
 from parlour.store.threads import Threads
+from parlour.store.tool_results import ToolResults
 from parlour.store.turns import Turns
 from parlour.telemetry.loop_probe import LoopProbe
 from parlour.telemetry.metrics import Metrics
@@ -233,7 +234,7 @@ async def build(settings: Settings) -> Services:
         readings=Readings(store=ground.turns, events=ground.events),
         watch=StreamWatch(stall_s=limits.reader_stall_s, metrics=metrics),
         access=access,
-        mcp=McpFace(access),
+        mcp=McpFace(access, ToolResults(database)),
         housekeeping=parts.housekeeping(settings, database),
         probe=LoopProbe(metrics.loop_lag_seconds),
     )
@@ -243,11 +244,11 @@ async def _ground(settings: Settings) -> Ground:
     parts.check(settings)
     metrics, policies = Metrics(), settings.policies()
     # First what can be refused, then what has to be closed.
-    events, toolbox = parts.event_log(settings), parts.toolbox(settings)
+    events, servers = parts.event_log(settings), parts.tool_servers(settings)
     routes = parts.routes(settings, policies)
     postgres = None if settings.database_url else await start_embedded(settings.data_dir)
     database = await Database.open(database_url(settings, postgres))
-    decisions = RouteDecisions(database)
+    decisions, audit = RouteDecisions(database), Audit(database)
     router = parts.router(routes, settings, policies, metrics=metrics, decisions=decisions)
     prices = Prices()
     return Ground(
@@ -257,11 +258,11 @@ async def _ground(settings: Settings) -> Ground:
         postgres=postgres,
         database=database,
         events=events,
-        toolbox=toolbox,
+        toolbox=parts.toolbox(servers, database, policies, audit),
         decisions=decisions,
         router=router,
         turns=Turns(database),
-        audit=Audit(database),
+        audit=audit,
         privacy=parts.privacy(settings, policies, database, metrics),
         ledger=Ledger(database),
         prices=prices,

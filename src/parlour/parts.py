@@ -31,13 +31,18 @@ from parlour.policy import Policies, changed
 from parlour.safety.personal.find import Finder
 from parlour.safety.personal.vault import Sealer, read_key
 from parlour.settings import RouteSettings, Settings
+from parlour.store.audit import Audit
 from parlour.store.database import Database
 from parlour.store.housekeeping import Housekeeping
 from parlour.store.masked import MaskedValues
 from parlour.store.routes import RouteDecisions
+from parlour.store.tool_pins import ToolPins
+from parlour.store.tool_results import ToolResults
 from parlour.telemetry.metrics import Metrics
 from parlour.tools.config import ServerConfig
 from parlour.tools.identity import TokenRule
+from parlour.tools.pins import Pins
+from parlour.tools.server import NAME
 from parlour.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
@@ -226,9 +231,25 @@ def _wire_limits(settings: Settings) -> WireLimits:
     )
 
 
-def toolbox(settings: Settings) -> Toolbox:
-    """All MCP servers."""
-    return Toolbox(tuple(_server(settings, name) for name in settings.mcp))
+def tool_servers(settings: Settings) -> tuple[ServerConfig, ...]:
+    """All MCP servers of the settings."""
+    if NAME in settings.mcp:
+        raise ConfigurationError(
+            f"`mcp.{NAME}` has the name of Parlour's own tools; give that server another one."
+        )
+    return tuple(_server(settings, name) for name in settings.mcp)
+
+
+def toolbox(
+    servers: tuple[ServerConfig, ...], database: Database, policies: Policies, audit: Audit
+) -> Toolbox:
+    """The servers with what they need of the database."""
+    return Toolbox(
+        servers,
+        policies=policies,
+        pins=Pins(ToolPins(database), audit=audit),
+        results=ToolResults(database),
+    )
 
 
 def _server(settings: Settings, name: str) -> ServerConfig:

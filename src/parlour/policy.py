@@ -115,6 +115,23 @@ class PagePolicy(Section):
     fields_max: int = Field(50, ge=0, description="Fields, and items of one list in a field.")
 
 
+class ToolsPolicy(Section):
+    """Which tools there are, by `server__tool` or pattern, and how long their results are kept."""
+
+    allow: tuple[str, ...] = Field((), description="Tools to offer, e.g. `files__*`; empty = all.")
+    deny: tuple[str, ...] = Field(
+        (), description="Tools not to offer; stronger than `allow`, and at once for running turns."
+    )
+    hold_new: bool = Field(
+        False,
+        description="Whether tools that were never seen wait for an administrator too, not only "
+        "those that are described differently than before.",
+    )
+    results_days: float = Field(
+        7, gt=0, le=365, description="Days that a result too long for the model is kept whole."
+    )
+
+
 class Policy(Section):
     """All that may differ per workspace."""
 
@@ -123,6 +140,7 @@ class Policy(Section):
     privacy: PrivacyPolicy = Field(default_factory=lambda: PrivacyPolicy.model_validate({}))
     ledger: LedgerPolicy = Field(default_factory=LedgerPolicy)
     page: PagePolicy = Field(default_factory=lambda: PagePolicy.model_validate({}))
+    tools: ToolsPolicy = Field(default_factory=lambda: ToolsPolicy.model_validate({}))
 
 
 class Policies:

@@ -29,11 +29,17 @@ async def specs_of(house: House) -> tuple[ToolSpec, ...]:
     return await house.services.toolbox.specs(LOCAL)
 
 
+async def listed(house: House, tool: str) -> None:
+    """Wait until a first start has listed a tool."""
+    async with asyncio.timeout(START_S):
+        while all(spec.name != tool for spec in await specs_of(house)):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
 async def result_of(house: House, tool: str = "") -> ev.ToolResult:
     """What came of the call; with `tool`, once a first start has listed it."""
-    async with asyncio.timeout(START_S):
-        while tool and all(spec.name != tool for spec in await specs_of(house)):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    if tool:
+        await listed(house, tool)
     frames = await house.ask("c1", "go")
     assert final(frames).status == "done", frames
     assert said(frames) == "I went on."

@@ -41,7 +41,14 @@ async def client(house: House, bearer: str = "") -> AsyncIterator[Client]:
 async def test_the_official_client_lists_and_calls_the_tools(open_house: OpenHouse):
     async with open_house() as house, client(house) as mcp:
         tools = (await mcp.list_tools()).tools
-        assert [tool.name for tool in tools] == ["calculator", "current_time", "get_user_data"]
+        assert [tool.name for tool in tools] == [
+            "calculator",
+            "current_time",
+            "get_user_data",
+            "read_result",
+            "search_knowledge_base",
+        ]
+        assert all(tool.annotations and tool.annotations.read_only_hint for tool in tools)
         answer = await mcp.call_tool("calculator", {"expression": "17.5 % of 2340"})
         assert answer.structured_content is not None
         assert answer.structured_content["result"] == "409.5"

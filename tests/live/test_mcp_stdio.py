@@ -285,7 +285,7 @@ async def test_a_server_that_cannot_start_costs_only_its_own_tools() -> None:
     await box.close()
 
     assert specs[0].name == "parlour__calculator"
-    assert len(specs) == 3
+    assert all(spec.name.startswith("parlour__") for spec in specs)
     assert first < 1.5
     assert both < first + 0.2  # a server is waited for once
     assert not again.ok

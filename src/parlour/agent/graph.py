@@ -30,6 +30,8 @@ from parlour.models.port import ChatMessage, Model, ModelReply, ModelRequest, Mo
 
 ProgressReport = Callable[[float, float, str], None]  # done, total (0 = unknown), text
 CallTool = Callable[[ToolRequest, ProgressReport], Awaitable[ToolOutcome]]
+# The real tool's name and arguments, and its title: one tool may call another by name.
+ResolveTool = Callable[[ToolRequest], Awaitable[tuple[ToolRequest, str]]]
 
 
 class AgentSink(ModelSink, Protocol):
@@ -57,6 +59,7 @@ class Run:
     prompt: list[ChatMessage]
     model: Model
     tools: tuple[ToolSpec, ...]
+    resolve_tool: ResolveTool
     call_tool: CallTool
     sink: AgentSink
     limits: AgentLimits
@@ -116,18 +119,19 @@ async def _model_round(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
 async def _tool_round(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
     """All calls of a round side by side; those over the limit are answered, not made."""
     run = runtime.context
-    calls = [
+    asked = [
         ToolRequest(call["id"], call["name"], call["arguments"], call.get("raw", ""))
         for call in state["messages"][-1]["tool_calls"]
     ]
+    found = await asyncio.gather(*(run.resolve_tool(call) for call in asked))
+    calls = [call for call, _ in found]
     left = max(0, run.limits.tool_calls_max - state["tool_calls"])
-    titles = {tool.name: tool.title or tool.name for tool in run.tools}
-    for call in calls:
+    for call, title in found:
         run.sink.event(
             ToolCall(
                 call_id=call.id,
                 name=call.name,
-                title=titles.get(call.name, call.name),
+                title=title,
                 arguments=call.arguments if call.arguments is not None else call.raw,
             )
         )
@@ -140,7 +144,7 @@ async def _tool_round(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
     return {
         "messages": [
             {"role": "tool", "call_id": call.id, "name": call.name, "content": outcome.text}
-            for call, outcome in zip(calls, outcomes, strict=True)
+            for call, outcome in zip(asked, outcomes, strict=True)
         ],
         "tool_calls": state["tool_calls"] + len(calls),
     }

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from parlour.api import problems
 from parlour.api.access import LOOPBACK_HOSTS, Access
 from parlour.errors import Problem
+from parlour.store.tool_results import ToolResults
 from parlour.tools.server import SCOPE_KEY, HttpFace
 
 PATH = "/mcp"
@@ -23,10 +24,11 @@ PATH = "/mcp"
 class McpFace:
     """One ASGI app for one process; `start` before it serves, `close` at the end."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, results: ToolResults) -> None:
         hosts = sorted(LOOPBACK_HOSTS) if access.local else []
         self._access = access
         self._face = HttpFace(
+            results=results,
             allowed_hosts=[name for host in hosts for name in (host, f"{host}:*")],
             allowed_origins=[f"http://{host}:*" for host in hosts],
         )

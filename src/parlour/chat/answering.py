@@ -11,7 +11,7 @@ from parlour.chat.context import pinned, to_prompt
 from parlour.chat.outflow import Outflow
 from parlour.chat.privacy import Privacy
 from parlour.chat.running import Running, TurnLimits
-from parlour.domain import Message, ToolOutcome, ToolRequest
+from parlour.domain import Message, Principal, ToolOutcome, ToolRequest
 from parlour.errors import TurnLost
 from parlour.models.routed import Router
 from parlour.policy import Policies
@@ -49,12 +49,18 @@ class Answering:
     async def answer(self, running: Running, history: tuple[Message, ...]) -> Answer:
         """Drive one turn to its answer. Raises what the model raises, and `TurnLost`."""
 
+        async def resolve_tool(request: ToolRequest) -> tuple[ToolRequest, str]:
+            resolved = await self._toolbox.resolve(running.principal, request)
+            return resolved.request, resolved.title
+
         async def call_tool(request: ToolRequest, report: ProgressReport) -> ToolOutcome:
             # Nothing acts for a message that may yet fail to be stored.
             await asyncio.shield(running.committed)
             server = self._toolbox.server_of(request.name)
             request = self._privacy.arguments(running, server, request)
-            outcome = await self._toolbox.call(running.principal, request, on_progress=report)
+            outcome = await self._toolbox.call(
+                running.principal, request, thread=running.thread, on_progress=report
+            )
             self._metrics.tool_called(server, ok=outcome.ok, elapsed_ms=outcome.elapsed_ms)
             return await self._privacy.result(running, outcome)
 
@@ -65,9 +71,10 @@ class Answering:
                 raise TurnLost("Another process has taken over this answer.")
 
         self._filter(running)
+        words = await self._words(running.principal)
         run = Run(
             prompt=await self._privacy.prompt(
-                running, to_prompt(pinned(self._system, running.principal, running.page), history)
+                running, to_prompt(pinned(words, running.principal, running.page), history)
             ),
             model=self._router.model(
                 running.principal.workspace,
@@ -76,6 +83,7 @@ class Answering:
                 meter=running.tab.meter(),
             ),
             tools=await self._toolbox.specs(running.principal),
+            resolve_tool=resolve_tool,
             call_tool=call_tool,
             sink=running.sink,
             stored=lambda: asyncio.shield(running.committed),
@@ -88,6 +96,11 @@ class Answering:
         answer, reasoning = self._privacy.filters(running), self._privacy.filters(running)
         if answer:
             running.sink.filter(Outflow(answer), Outflow(reasoning))
+
+    async def _words(self, principal: Principal) -> str:
+        """The system message: Parlour's words, the product's, then the tool servers' notes."""
+        notes = await self._toolbox.instructions(principal)
+        return f"{self._system}\n\n{notes}" if notes else self._system
 
     def _agent_limits(self, running: Running) -> AgentLimits:
         question = self._policies.of(running.principal.workspace).question

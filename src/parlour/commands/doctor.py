@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from parlour.app import Services, build
 from parlour.errors import ConfigurationError, Problem
 from parlour.models.nearby import find_servers
 from parlour.settings import Settings
+from parlour.store.tool_pins import ToolPins
 
 STATIC = Path(__file__).parent.parent / "static"
 WAIT_S = 20  # for the database and for each MCP server; the first start of one takes seconds
@@ -105,16 +107,35 @@ def _model(services: Services) -> Finding:
 
 
 async def _servers(services: Services) -> list[Finding]:
-    await services.toolbox.start()
-    await services.toolbox.specs(LOCAL)
+    toolbox = services.toolbox
+    await toolbox.start()
+    await toolbox.look(LOCAL)
+    waiting = await _waiting(services)
     return [
         Finding(
             f"mcp {server.name}",
-            server.error or f"{server.tools} tools ({server.kind})",
-            wrong=bool(server.error),
+            server.error or f"{server.tools} tools ({server.kind}){waiting.get(server.name, '')}",
+            wrong=bool(server.error) or server.name in waiting,
         )
-        for server in services.toolbox.servers()
+        for server in toolbox.servers()
     ]
+
+
+async def _waiting(services: Services) -> dict[str, str]:
+    """What waits for an administrator, by server; nothing where that cannot be looked up."""
+    try:
+        pins = await asyncio.wait_for(ToolPins(services.database).waiting(), WAIT_S)
+    except Exception:  # noqa: BLE001 - the line of the database says why
+        return {}
+    words: dict[str, str] = {}
+    for server, found in itertools.groupby(pins, key=lambda pin: pin[0]):
+        names = sorted(
+            {f"{tool or 'its instructions'} ({workspace})" for _, tool, workspace in found}
+        )
+        words[server] = (
+            f"; not as approved, so disabled: {', '.join(names)}. See `parlour tools list`"
+        )
+    return words
 
 
 async def _found_models() -> list[Finding]:

@@ -1,4 +1,5 @@
-"""What is kept no longer goes: event blobs of old turns, and threads that no list shows.
+"""What is kept no longer goes: event blobs of old turns, threads that no list shows, and tool
+results that were kept whole.
 
 Every process that serves or works sweeps once at the start and every hour; an advisory lock lets
 one at a time do it. Work is done in small transactions, so that nobody waits behind it. A turn
@@ -8,7 +9,7 @@ without its blob is still read: its events are made anew from its message (chat/
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import LiteralString
 
 import structlog
@@ -29,6 +30,10 @@ class Swept:
 
     events: int
     threads: int
+    results: int = 0
+
+
+NOTHING = Swept(0, 0)
 
 
 class Housekeeping:
@@ -60,6 +65,7 @@ class Housekeeping:
         return Swept(
             events=await self._delete(_OLD_EVENTS, self._events_days),
             threads=await self._delete(_OLD_HIDDEN, self._hidden_days),
+            results=await self._delete(_OLD_RESULTS, 0),
         )
 
     async def _delete(self, statement: LiteralString, days: float) -> int:
@@ -83,8 +89,8 @@ class Housekeeping:
         while True:
             try:
                 swept = await self.sweep()
-                if swept.events or swept.threads:
-                    log.info("swept", events=swept.events, threads=swept.threads)
+                if swept != NOTHING:
+                    log.info("swept", **asdict(swept))
             except StoreUnavailable as error:
                 log.warning("sweep_without_store", error=str(error))
             except Exception:
@@ -97,6 +103,13 @@ DELETE FROM turn_events WHERE turn IN (
   SELECT turn_events.turn FROM turn_events JOIN turns ON turns.id = turn_events.turn
   WHERE turns.finished_at < now() - make_interval(secs => %(days)s * 86400.0)
   LIMIT %(batch)s
+)
+"""
+
+_OLD_RESULTS: LiteralString = """
+DELETE FROM tool_results WHERE handle IN (
+  SELECT handle FROM tool_results
+  WHERE expires_at < now() - make_interval(secs => %(days)s * 86400.0) LIMIT %(batch)s
 )
 """
 

@@ -41,21 +41,34 @@ LISTINGS_MAX = 20_000  # Remembered (server, user) pairs; each costs about 300 b
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class CallByName:
+    """How a hidden tool is called: the server's tool that does it, and where its arguments go."""
+
+    tool: str
+    name_key: str
+    arguments_key: str
+
+
 @dataclass(frozen=True)
 class CatalogTool:
     """One tool. `real_name` is the server's own name for it, `spec.name` the model's.
 
-    `digest` is the SHA-256 of name, description and schema as the server sent them: what an
-    approval is given for. The hints are the server's claims; unknown is None.
+    `digest` is the SHA-256 of all that the server said of it: what an approval is given for; empty
+    when it said nothing. The hints are the server's claims; unknown is None. `via` is set for a
+    tool that its server hides, `disabled` says why a tool may not be called.
     """
 
     server: ServerConfig
     real_name: str
     spec: ToolSpec
-    digest: str
+    digest: str = ""
     read_only: bool | None = None
     destructive: bool | None = None
     idempotent: bool | None = None
+    via: CallByName | None = None
+    disabled: str = ""
+    definition: dict[str, Any] | None = None
 
     @cached_property
     def arguments(self) -> ArgumentCheck:
@@ -65,15 +78,22 @@ class CatalogTool:
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """The tools of one server as one user sees them, sorted by name."""
+    """The tools of one server as one user sees them, sorted by name, and its own words on them."""
 
     digest: str
     tools: tuple[CatalogTool, ...]
+    server: ServerConfig
+    instructions: str = ""
 
     @cached_property
     def by_name(self) -> dict[str, CatalogTool]:
         """Model's name -> tool."""
         return {tool.spec.name: tool for tool in self.tools}
+
+    @cached_property
+    def by_real_name(self) -> dict[str, CatalogTool]:
+        """The server's own name -> tool."""
+        return {tool.real_name: tool for tool in self.tools}
 
 
 @dataclass(slots=True)
@@ -181,13 +201,13 @@ class Catalog:
             entry.fresh_until = loop.time()
         else:
             entry.error = ""
-            entry.listing = self._interned(server, tools)
+            entry.listing = self._interned(server, *tools)
             if server.build is not None:  # in process: the tools change only with a release
                 entry.fresh_until = float("inf")
         finally:
             entry.fetching = None
 
-    async def _list(self, client: Client) -> list[types.Tool]:
+    async def _list(self, client: Client) -> tuple[list[types.Tool], str]:
         tools: list[types.Tool] = []
         cursor: str | None = None
         for _ in range(PAGES_MAX):
@@ -196,14 +216,19 @@ class Catalog:
             cursor = page.next_cursor
             if cursor is None or len(tools) > self._limits.tools_max:
                 break
-        return tools[: self._limits.tools_max]
+        return tools[: self._limits.tools_max], client.instructions or ""
 
-    def _interned(self, server: ServerConfig, tools: list[types.Tool]) -> Listing:
+    def _interned(
+        self, server: ServerConfig, tools: list[types.Tool], instructions: str
+    ) -> Listing:
         raw = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools]
-        digest = hashlib.sha256(server.name.encode() + msgspec.json.encode(raw)).hexdigest()
+        said = msgspec.json.encode([server.name, instructions, raw])
+        digest = hashlib.sha256(said).hexdigest()
         known = self._shared.get(digest)
         if known is None:
-            known = Listing(digest, tuple(catalog_tools(server, tools)))
+            most = server.instructions_chars_max
+            words = clean_description(instructions, most) if most else ""
+            known = Listing(digest, tuple(catalog_tools(server, tools)), server, words)
             self._shared[digest] = known
         return known
 
@@ -217,7 +242,7 @@ def catalog_tools(server: ServerConfig, tools: Iterable[types.Tool]) -> list[Cat
     """The tools that a model may see, sorted by name; a name is there once."""
     found: dict[str, CatalogTool] = {}
     for tool in tools:
-        if _hidden(tool) or not _allowed(server, tool.name):
+        if _hidden(tool) or not allowed(server, tool.name):
             continue
         parameters = _parameters(tool.input_schema)
         if parameters is None:
@@ -232,19 +257,31 @@ def _catalog_tool(
     server: ServerConfig, tool: types.Tool, parameters: dict[str, Any]
 ) -> CatalogTool:
     hints = tool.annotations or types.ToolAnnotations()
-    title = clean_line(tool.title or hints.title or "", TITLE_CHARS_MAX) or _prettified(tool.name)
+    title = clean_line(tool.title or hints.title or "", TITLE_CHARS_MAX) or prettified(tool.name)
     name = model_name(server.name, tool.name)
     description = clean_description(tool.description or title, DESCRIPTION_CHARS_MAX)
-    pinned = [tool.name, tool.description, tool.input_schema]
+    definition: dict[str, Any] = {
+        "name": tool.name,
+        "title": tool.title or hints.title,
+        "description": tool.description,
+        "input_schema": tool.input_schema,
+        "hints": [hints.read_only_hint, hints.destructive_hint, hints.idempotent_hint],
+    }
     return CatalogTool(
         server=server,
         real_name=tool.name,
         spec=ToolSpec(name=name, description=description, parameters=parameters, title=title),
-        digest=hashlib.sha256(msgspec.json.encode(pinned, order="sorted")).hexdigest(),
+        digest=digest_of(definition),
         read_only=hints.read_only_hint,
         destructive=hints.destructive_hint,
         idempotent=hints.idempotent_hint,
+        definition=definition,
     )
+
+
+def digest_of(definition: dict[str, Any]) -> str:
+    """The SHA-256 of what is pinned, whatever the order of its keys."""
+    return hashlib.sha256(msgspec.json.encode(definition, order="sorted")).hexdigest()
 
 
 def model_name(server: str, tool: str) -> str:
@@ -260,8 +297,8 @@ def model_name(server: str, tool: str) -> str:
     return f"{name[: NAME_CHARS_MAX - 7]}-{mark}"
 
 
-def _prettified(name: str) -> str:
-    """`get_chartData` -> `Get chart data`."""
+def prettified(name: str) -> str:
+    """A title made of a name: `get_chartData` -> `Get chart data`."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", clean_line(name, TITLE_CHARS_MAX))
     words = re.sub(r"[^\w]+|_+", " ", words).strip()
     return f"{words[:1].upper()}{words[1:].lower()}" or "Tool"
@@ -274,7 +311,8 @@ def _hidden(tool: types.Tool) -> bool:
     return visibility is not None and "model" not in visibility
 
 
-def _allowed(server: ServerConfig, name: str) -> bool:
+def allowed(server: ServerConfig, name: str) -> bool:
+    """Whether the settings of the server offer a tool of this name, its own."""
     if any(fnmatchcase(name, pattern) for pattern in server.deny):
         return False
     return not server.allow or any(fnmatchcase(name, pattern) for pattern in server.allow)

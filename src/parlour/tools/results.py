@@ -1,20 +1,25 @@
 """What a server answered, made one thing: text for the model and a widget for people.
 
-Servers report failure in five ways; all become `ok=False`. Text over the cap is cut and says so.
-Tables, images, links and structured content are kept for people as one JSON widget:
+Servers report failure in five ways; all become `ok=False`. What is over the caps is cut and says
+so, with counts; the whole is the caller's to keep. Tables, images, links and structured content are
+kept for people as one JSON widget:
 
     {"kind": "table", "title", "columns": [...], "rows": [[...]], "total"}
     {"kind": "image", "mime", "data" (base64), "bytes"}        data is empty when it is too large
     {"kind": "links", "links": [{"url", "title", "mime"}]}
     {"kind": "json", "data"}
-    {"kind": "text", "text", "bytes"}                          the beginning of a cut text
-    {"kind": "group", "items": [widget, ...]}                  when there are several
+    {"kind": "text", "text", "bytes"}                          the beginning of what was cut
+    {"kind": "group", "items": [widget, ...], "total"}         when there are several
+
+A widget that is not all of the result has `"kept"`, the handle under which all of it is kept.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -22,40 +27,108 @@ from mcp import types
 
 from parlour.domain import ToolOutcome
 from parlour.tools.shapes import as_list, as_object
-from parlour.tools.tables import find_table
-from parlour.tools.text import clean, cut
+from parlour.tools.tables import Table, find_table, fitting
+from parlour.tools.text import clean, cut, head_of
 
 ERROR_CHARS_MAX = 4_000  # A longer text that begins with "Error:" is a document, not an error.
 LINKS_MAX = 100
 GROUP_MAX = 20
+NOTICE_BYTES = 250  # Of the words that say what was cut.
+NOTICE_TOKENS = 90
+READ_ON = "parlour__read_result"  # the tool that reads on, by the model's name
 JSON_BYTES_MAX = 16_777_216  # Larger text is not looked into.
 
 _ERROR_TEXT = re.compile(r"\s*(?:unexpected |internal )?error\b\s*(?:\(\w+\))?\s*:", re.IGNORECASE)
 
 
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How much of one result reaches the model (both hold), and how much its widget may have."""
+
+    text_bytes: int
+    text_tokens: int
+    widget_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A result that was cut, as it was. `widget` is None when people were shown all of it."""
+
+    text: str
+    widget: Any
+
+
 def outcome_of(
-    result: types.CallToolResult, *, text_bytes_max: int, widget_bytes_max: int
-) -> ToolOutcome:
-    """Normalise one result. `elapsed_ms` is left to the caller."""
-    text = "\n".join(filter(None, map(_text_of, result.content)))
+    result: types.CallToolResult, caps: Caps, *, handle: str = ""
+) -> tuple[ToolOutcome, Whole | None]:
+    """Normalise one result; with `handle`, what is cut says that the whole is kept under it.
+
+    `elapsed_ms` is left to the caller. The second value is what would have to be kept.
+    """
+    text = clean("\n".join(filter(None, map(_text_of, result.content))))
     data = _data(result.structured_content, text)
     error = _error_in(result, text, data)
     if error is not None:
-        return failed(error or "The tool failed without saying why.", text_bytes_max)
+        return failed(error or "The tool failed without saying why.", caps), None
     if not text:
-        text = _as_json(data) if data is not None else "(The tool returned nothing.)"
+        text = clean(_as_json(data)) if data is not None else "(The tool returned nothing.)"
     table = find_table(data)
-    shown = cut(text, text_bytes_max)
-    if shown is not text and table is not None:
-        shown = table.as_text(text_bytes_max) or shown
-    items = _widgets(result.content, widget_bytes_max)
+    shown, whole = _cut(text, table, caps, handle)
+    items = _widgets(result.content)
     if table is not None:
-        items.insert(0, table.as_widget(widget_bytes_max))
+        items.insert(0, table.as_widget())
     elif isinstance(data, dict | list) and data:
-        items.insert(0, _json_widget(data, widget_bytes_max))
-    elif shown is not text:
-        items.insert(0, _text_widget(text, widget_bytes_max))
-    return ToolOutcome(ok=True, text=clean(shown), widget=_safe(_grouped(items, widget_bytes_max)))
+        items.insert(0, {"kind": "json", "data": data})
+    elif whole is not None:
+        items.insert(0, _text_widget(whole, sys.maxsize))
+    full: dict[str, Any] | None = _safe(_grouped(items))
+    widget: dict[str, Any] | None = _bounded(full, caps.widget_bytes)
+    partial = widget is not full
+    if whole is None and not partial:
+        return ToolOutcome(ok=True, text=shown, widget=widget), None
+    if full is not None and full["kind"] == "text":
+        partial, full = True, None  # the text is kept anyway
+    if partial and handle:
+        widget = {**(widget or {}), "kept": handle}
+    outcome = ToolOutcome(ok=True, text=shown, widget=widget)
+    return outcome, Whole(text if whole is None else whole, full if partial else None)
+
+
+def _cut(text: str, table: Table | None, caps: Caps, handle: str) -> tuple[str, str | None]:
+    """What the model sees, and the whole that it can read on in when this is not all."""
+    head = head_of(text, caps.text_bytes, caps.text_tokens)
+    if head is text:
+        return text, None
+    if table is None or (shown := _cut_rows(text, table, caps, handle)) is None:
+        sizes = [len(part.encode(errors="replace")) for part in (head, text)]
+        counts = f"Cut here: the first {sizes[0]:,} of {sizes[1]:,} bytes are shown."
+        return f"{head.rstrip()}\n[{counts} {_rest(handle, len(head))}]", text
+    return shown
+
+
+def _cut_rows(text: str, table: Table, caps: Caps, handle: str) -> tuple[str, str] | None:
+    """Whole rows under their columns: worth more than half a document. None when none fits."""
+    above, rows = map(clean, table.as_text())
+    whole, total = above + rows, len(table.items)
+    # The rows leave room for the notice, so that all of it is within the cap.
+    head = head_of(whole, caps.text_bytes - NOTICE_BYTES, caps.text_tokens - NOTICE_TOKENS)
+    if head is whole:
+        counts = f"All {total:,} rows are shown, without what stood beside them."
+        return f"{whole}\n[{counts} {_rest(handle, 0)}]", text
+    head = head[: head.rfind("\n") + 1]
+    count = head.count("\n", len(above))
+    if not count:
+        return None
+    counts = f"Cut here: the first {count:,} of {total:,} rows are shown."
+    return f"{head.rstrip()}\n[{counts} {_rest(handle, len(head))}]", whole
+
+
+def _rest(handle: str, offset: int) -> str:
+    """How to see what was cut off."""
+    less = "sk for less, e.g. with a filter, a limit or an aggregate"
+    if not handle:
+        return f"A{less}, to see the rest."
+    return f'To read on, call {READ_ON} with handle "{handle}" and offset {offset}; or a{less}.'
 
 
 def size_of(result: types.CallToolResult) -> int:
@@ -72,9 +145,10 @@ def size_of(result: types.CallToolResult) -> int:
     return size + (len(_as_json(result.structured_content)) if result.structured_content else 0)
 
 
-def failed(sentence: str, text_bytes_max: int = 65_536) -> ToolOutcome:
+def failed(sentence: str, caps: Caps | None = None) -> ToolOutcome:
     """A failed call; `sentence` tells the model why."""
-    return ToolOutcome(ok=False, text=cut(clean(sentence), text_bytes_max))
+    caps = caps or Caps(65_536, 8_000, 0)
+    return ToolOutcome(ok=False, text=cut(clean(sentence), caps.text_bytes, caps.text_tokens))
 
 
 def _text_of(block: types.ContentBlock) -> str:
@@ -170,20 +244,20 @@ def _as_json(data: Any) -> str:
         return repr(data)
 
 
-def _widgets(content: Sequence[types.ContentBlock], bytes_max: int) -> list[dict[str, Any]]:
+def _widgets(content: Sequence[types.ContentBlock]) -> list[dict[str, Any]]:
     """Images and links; texts stand in the outcome already."""
     items: list[dict[str, Any]] = []
     links: list[dict[str, str]] = []
     for block in content:
         if isinstance(block, types.ImageContent):
-            items.append(_image_widget(block.mime_type, block.data, bytes_max))
+            items.append(_image(block.mime_type, block.data))
         elif isinstance(block, types.ResourceLink):
             links.append(_link(block.uri, block.title or block.name, block.mime_type))
         elif isinstance(block, types.EmbeddedResource):
             resource = block.resource
             mime = resource.mime_type or ""
             if isinstance(resource, types.BlobResourceContents) and mime.startswith("image/"):
-                items.append(_image_widget(mime, resource.blob, bytes_max))
+                items.append(_image(mime, resource.blob))
             else:
                 links.append(_link(resource.uri, "", mime))
     if links:
@@ -195,34 +269,40 @@ def _link(url: str, title: str, mime: str | None) -> dict[str, str]:
     return {"url": clean(str(url)), "title": clean(title), "mime": mime or ""}
 
 
-def _image_widget(mime: str, data: str, bytes_max: int) -> dict[str, Any]:
-    fits = len(data) <= bytes_max
-    size = len(data) * 3 // 4
-    return {"kind": "image", "mime": mime, "data": data if fits else "", "bytes": size}
-
-
-def _json_widget(data: Any, bytes_max: int) -> dict[str, Any]:
-    text = _as_json(data)
-    if len(text) <= bytes_max:
-        return {"kind": "json", "data": data}
-    return _text_widget(text, bytes_max)
+def _image(mime: str, data: str) -> dict[str, Any]:
+    return {"kind": "image", "mime": mime, "data": data, "bytes": len(data) * 3 // 4}
 
 
 def _text_widget(text: str, bytes_max: int) -> dict[str, Any]:
-    return {"kind": "text", "text": cut(text, bytes_max), "bytes": len(text.encode())}
+    shown = head_of(text, bytes_max, sys.maxsize)
+    return {"kind": "text", "text": shown, "bytes": len(text.encode(errors="replace"))}
 
 
-def _grouped(items: list[dict[str, Any]], bytes_max: int) -> dict[str, Any] | None:
-    """None, the one widget, or as many as fit."""
+def _grouped(items: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """None, the one widget, or all of them."""
     if len(items) < 2:
         return items[0] if items else None
-    kept: list[dict[str, Any]] = []
-    left = bytes_max
-    for item in items[:GROUP_MAX]:
-        size = len(msgspec.json.encode(item))
-        if size <= left:
-            kept.append(item)
-            left -= size
-        elif item["kind"] == "image":
-            kept.append({**item, "data": ""})
-    return {"kind": "group", "items": kept, "total": len(items)}
+    return {"kind": "group", "items": items[:GROUP_MAX], "total": len(items)}
+
+
+def _bounded(widget: Any, bytes_max: int) -> Any:
+    """The widget itself when it fits into an event, else as much of it as does."""
+    if widget is None or len(_as_json(widget)) <= bytes_max:
+        return widget
+    match widget["kind"]:
+        case "table":
+            return {**widget, "rows": fitting(widget["rows"], bytes_max)}
+        case "image":
+            return {**widget, "data": ""}
+        case "json":
+            return _text_widget(_as_json(widget["data"]), bytes_max)
+        case "text":
+            return {**widget, "text": head_of(widget["text"], bytes_max, sys.maxsize)}
+        case "group":
+            kept: list[Any] = []
+            for item in widget["items"]:
+                kept.append(_bounded(item, max(0, bytes_max)))
+                bytes_max -= len(_as_json(kept[-1]))
+            return {**widget, "items": kept}
+        case _:
+            return widget  # links: a hundred at most

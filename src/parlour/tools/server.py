@@ -14,7 +14,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping,
 from contextlib import asynccontextmanager
 from typing import Any
 
-import msgspec
 from mcp import types
 from mcp.server import Server, ServerRequestContext
 from mcp.server.caching import CacheHint
@@ -23,8 +22,11 @@ from mcp.server.transport_security import TransportSecuritySettings
 
 import parlour
 from parlour.domain import Principal
-from parlour.tools.calculator import EXPRESSION_CHARS_MAX, CalculatorError, calculate
+from parlour.store.tool_results import ToolResults
+from parlour.tools.calculator import CalculatorError, calculate
 from parlour.tools.clock import UnknownZone, moment
+from parlour.tools.own import TOOLS, done, failed
+from parlour.tools.reading_on import read_on
 
 NAME = "parlour"
 SCOPE_KEY = "parlour.principal"  # where the HTTP face finds the Principal in the ASGI scope
@@ -38,8 +40,13 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-def build_server(principal_of: PrincipalOf) -> Server[dict[str, Any]]:
-    """The server; `principal_of` answers who asks, from the request at hand."""
+def build_server(
+    principal_of: PrincipalOf, results: ToolResults | None = None
+) -> Server[dict[str, Any]]:
+    """The server; `principal_of` answers who asks, from the request at hand.
+
+    `results` are those that are kept whole; without them nothing can be read on.
+    """
 
     async def list_tools(
         context: Context, params: types.PaginatedRequestParams | None
@@ -57,8 +64,12 @@ def build_server(principal_of: PrincipalOf) -> Server[dict[str, Any]]:
                 return _current_time(arguments, principal_of(context))
             case "get_user_data":
                 return _user_data(principal_of(context))
+            case "search_knowledge_base":
+                return _nothing_indexed()
+            case "read_result":
+                return await read_on(results, principal_of(context), arguments, context.meta)
             case _:
-                return _failed(f"There is no tool named {params.name!r}.")
+                return failed(f"There is no tool named {params.name!r}.")
 
     return Server(
         NAME,
@@ -79,10 +90,14 @@ class HttpFace:
     """
 
     def __init__(
-        self, *, allowed_hosts: Sequence[str] = (), allowed_origins: Sequence[str] = ()
+        self,
+        *,
+        results: ToolResults | None = None,
+        allowed_hosts: Sequence[str] = (),
+        allowed_origins: Sequence[str] = (),
     ) -> None:
         """`allowed_hosts` guards a server without tokens against DNS rebinding; empty = any."""
-        server = build_server(_from_scope)
+        server = build_server(_from_scope, results)
         self._sessions = StreamableHTTPSessionManager(
             server,
             json_response=True,
@@ -111,89 +126,16 @@ def _from_scope(context: Context) -> Principal:
     return request.scope[SCOPE_KEY]
 
 
-def _read_only(title: str) -> types.ToolAnnotations:
-    return types.ToolAnnotations(
-        title=title,
-        read_only_hint=True,
-        destructive_hint=False,
-        idempotent_hint=True,
-        open_world_hint=False,
-    )
-
-
-_ANSWER_SCHEMA = {
-    "type": "object",
-    "properties": {
-        "expression": {"type": "string"},
-        "result": {"type": "string"},
-        "exact": {"type": "boolean"},
-        "note": {"type": "string"},
-    },
-    "required": ["expression", "result", "exact"],
-}
-
-TOOLS = (
-    types.Tool(
-        name="calculator",
-        title="Calculate",
-        description=(
-            "Work out arithmetic exactly. Use it for every calculation, also simple ones. "
-            "Knows + - * / ^ ( ), percent (17.5 % of 2340), sqrt, round(x, decimals), min, max, "
-            "abs, mod."
-        ),
-        input_schema={
-            "type": "object",
-            "properties": {
-                "expression": {
-                    "type": "string",
-                    "minLength": 1,
-                    "maxLength": EXPRESSION_CHARS_MAX,
-                    "description": "What to work out, e.g. `17.5 % of 2340` or `(12.5 + 3) * 4`.",
-                }
-            },
-            "required": ["expression"],
-            "additionalProperties": False,
-        },
-        output_schema=_ANSWER_SCHEMA,
-        annotations=_read_only("Calculate"),
-    ),
-    types.Tool(
-        name="current_time",
-        title="Look up the time",
-        description="The date and time now. Use it whenever today's date or the time matters.",
-        input_schema={
-            "type": "object",
-            "properties": {
-                "timezone": {
-                    "type": "string",
-                    "description": "IANA time zone, e.g. Europe/Berlin. Leave out for the user's "
-                    "own zone, or UTC when that is not known.",
-                }
-            },
-            "additionalProperties": False,
-        },
-        annotations=_read_only("Look up the time"),
-    ),
-    types.Tool(
-        name="get_user_data",
-        title="Look up your account",
-        description="Who the user is: name, workspace, roles and language, as they signed in.",
-        input_schema={"type": "object", "properties": {}, "additionalProperties": False},
-        annotations=_read_only("Look up your account"),
-    ),
-)
-
-
 def _calculator(arguments: dict[str, Any]) -> types.CallToolResult:
     expression = arguments.get("expression")
     if not isinstance(expression, str):
-        return _failed("`expression` must be text, e.g. `17.5 % of 2340`.")
+        return failed("`expression` must be text, e.g. `17.5 % of 2340`.")
     try:
         answer = calculate(expression)
     except CalculatorError as error:
-        return _failed(str(error))
+        return failed(str(error))
     text = f"{answer.expression} = {answer.text}"
-    return _done(
+    return done(
         f"{text} ({answer.note})" if answer.note else text,
         {
             "expression": answer.expression,
@@ -209,8 +151,8 @@ def _current_time(arguments: dict[str, Any], principal: Principal) -> types.Call
     try:
         now = moment(str(asked))
     except UnknownZone as error:
-        return _failed(str(error))
-    return _done(
+        return failed(str(error))
+    return done(
         f"{now.words}; {now.iso}",
         {
             "iso": now.iso,
@@ -235,17 +177,11 @@ def _user_data(principal: Principal) -> types.CallToolResult:
         f"roles: {', '.join(data['roles']) or 'none'}",
         f"locale: {principal.locale}",
     ]
-    return _done("; ".join(words) + ".", data)
+    return done("; ".join(words) + ".", data)
 
 
-def _done(text: str, data: dict[str, Any]) -> types.CallToolResult:
-    return types.CallToolResult(
-        content=[types.TextContent(type="text", text=text)],
-        structured_content=msgspec.to_builtins(data),
-    )
-
-
-def _failed(sentence: str) -> types.CallToolResult:
-    return types.CallToolResult(
-        content=[types.TextContent(type="text", text=sentence)], is_error=True
+def _nothing_indexed() -> types.CallToolResult:
+    return done(
+        "Nothing is indexed yet: there are no documents to search. Tell the user so.",
+        {"results": [], "documents": 0},
     )

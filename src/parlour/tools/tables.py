@@ -26,45 +26,38 @@ class Table:
     items: Sequence[Any]
     rest: dict[str, Any]
 
-    def as_widget(self, bytes_max: int) -> dict[str, Any]:
-        """For people: as many rows as fit, and how many there are."""
-        rows, _ = self._fitting(bytes_max)
+    def as_widget(self) -> dict[str, Any]:
+        """For people: all rows."""
         return {
             "kind": "table",
             "title": self.title,
             "columns": list(self.columns),
-            "rows": rows,
+            "rows": [self._row(item) for item in self.items],
             "total": len(self.items),
         }
 
-    def as_text(self, bytes_max: int) -> str:
-        """For a model: what stands beside the table, then one JSON array a row, and the counts."""
+    def as_text(self) -> tuple[str, str]:
+        """For a model: what stands beside the table and its columns, then one JSON array a row."""
         small = {key: value for key, value in self.rest.items() if type(value) in _SCALARS}
         head = f"{_json(small)}\n" if small else ""
         head += f"{self.title or 'rows'}: {_json(self.columns)}\n"
-        budget = bytes_max - len(head.encode()) - 200  # the notice below
-        rows, lines = self._fitting(budget)
-        if not rows:
-            return ""
-        return (
-            f"{head}{lines}\n[Cut here: the first {len(rows):,} of {len(self.items):,} rows are "
-            "shown. Ask for less, e.g. with a filter, a limit or an aggregate, to see the rest.]"
-        )
+        return head, "\n".join(_json(self._row(item)) for item in self.items)
 
-    def _fitting(self, bytes_max: int) -> tuple[list[list[Any]], str]:
-        rows: list[list[Any]] = []
-        lines: list[str] = []
-        left = bytes_max
-        for item in self.items:
-            fields = as_object(item)
-            row = item if fields is None else [fields.get(name) for name in self.columns]
-            line = _json(row)
-            left -= len(line.encode()) + 1
-            if left < 0:
-                break
-            rows.append(row)
-            lines.append(line)
-        return rows, "\n".join(lines)
+    def _row(self, item: Any) -> Any:
+        fields = as_object(item)
+        return item if fields is None else [fields.get(name) for name in self.columns]
+
+
+def fitting(rows: Sequence[Any], bytes_max: int) -> list[Any]:
+    """As many rows from the beginning as have no more bytes in JSON."""
+    kept: list[Any] = []
+    left = bytes_max
+    for row in rows:
+        left -= len(msgspec.json.encode(row)) + 1
+        if left < 0:
+            break
+        kept.append(row)
+    return kept
 
 
 def find_table(data: Any) -> Table | None:

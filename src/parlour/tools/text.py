@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from parlour import tokens
+
 # Never shown and never meant: C0 and C1 controls but tab and line ends, lone surrogates,
 # bidirectional overrides, the tag characters that hide words from people, noncharacters. Joiners
 # stay: emoji and Persian need them.
@@ -42,19 +44,28 @@ def clean_line(text: str, chars_max: int) -> str:
     return _SPACES.sub(" ", clean_description(text.replace("\n", " "), chars_max))
 
 
-def cut(text: str, bytes_max: int) -> str:
-    """At most `bytes_max` bytes of UTF-8, and a notice with counts when that is not all.
-
-    Cut at the end of a line where one is near. The notice is beyond the cap (about 100 bytes).
-    """
+def head_of(text: str, bytes_max: int, tokens_max: int) -> str:
+    """The beginning of a text within both bounds, to the end of a line where one is near."""
     raw = text.encode(errors="replace")
-    if len(raw) <= bytes_max:
+    head = text if len(raw) <= bytes_max else raw[:bytes_max].decode(errors="ignore")
+    if len(head) * 4 > tokens_max and len(head.encode(errors="replace")) > tokens_max:
+        head = tokens.cut(head, tokens_max)  # a token is a byte or more
+    if len(head) == len(text):
         return text
-    head = raw[:bytes_max].decode(errors="ignore")
     line = head.rfind("\n", len(head) - len(head) // 8)
-    head = head[:line] if line > 0 else head
-    shown = len(head.encode())
+    return head[: line + 1] if line > 0 else head
+
+
+def cut(text: str, bytes_max: int, tokens_max: int = 1_000_000_000) -> str:
+    """A text within both bounds, and a notice with counts when that is not all.
+
+    The notice is beyond the bounds (about 100 bytes).
+    """
+    head = head_of(text, bytes_max, tokens_max)
+    if head is text:
+        return text
+    shown, whole = len(head.encode(errors="replace")), len(text.encode(errors="replace"))
     return (
-        f"{head}\n[Cut here: the first {shown:,} of {len(raw):,} bytes are shown. "
+        f"{head.rstrip()}\n[Cut here: the first {shown:,} of {whole:,} bytes are shown. "
         "Ask for less, e.g. with a filter or a limit, to see the rest.]"
     )

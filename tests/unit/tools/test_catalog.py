@@ -87,14 +87,27 @@ def test_hidden_characters_leave_descriptions_but_not_argument_names() -> None:
     }
 
 
-def test_the_digest_changes_with_name_description_and_schema_only() -> None:
+def test_the_digest_changes_with_all_that_a_server_says_of_a_tool() -> None:
     def digest(**about: Any) -> str:
         return catalog_tools(SERVER, [_tool("t", **about)])[0].digest
 
     same = digest(description="d")
-    assert digest(description="d", title="other") == same
-    assert digest(description="d\u200b") != same
-    assert digest(description="d", input_schema={"type": "object", "required": []}) != same
+    assert digest(description="d") == same
+    safe = types.ToolAnnotations(read_only_hint=True)
+    changed = [
+        digest(description="d\u200b"),
+        digest(description="d", input_schema={"type": "object", "required": []}),
+        digest(description="d", title="Another"),  # people read it before they approve
+        digest(description="d", annotations=safe),  # and this decides whether they are asked
+    ]
+    assert len({same, *changed}) == 5
+
+
+def test_the_digest_does_not_depend_on_the_order_of_keys() -> None:
+    first = {"type": "object", "properties": {"a": {}, "b": {}}}
+    second = {"properties": {"b": {}, "a": {}}, "type": "object"}
+    tools = [catalog_tools(SERVER, [_tool("t", input_schema=x)])[0] for x in (first, second)]
+    assert tools[0].digest == tools[1].digest
 
 
 def test_hints_are_kept() -> None:

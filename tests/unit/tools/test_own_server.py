@@ -41,11 +41,15 @@ async def test_the_own_tools_are_there_without_any_setting(toolbox: Toolbox) -> 
         "parlour__calculator",
         "parlour__current_time",
         "parlour__get_user_data",
+        "parlour__read_result",
+        "parlour__search_knowledge_base",
     ]
     assert [s.title for s in specs] == [
         "Calculate",
         "Look up the time",
         "Look up your account",
+        "Read on in a long result",
+        "Search the documents",
     ]
     assert await toolbox.specs(BOB) is specs
 
@@ -143,8 +147,18 @@ async def test_any_mcp_client_can_use_them_over_http(mode: str) -> None:
     ):
         tools = await client.list_tools()
         result = await client.call_tool("get_user_data", {})
+        found = await client.call_tool("search_knowledge_base", {"query": "holidays"})
+        kept = await client.call_tool("read_result", {"handle": "r_0"})
 
-    assert [tool.name for tool in tools.tools] == ["calculator", "current_time", "get_user_data"]
+    assert [tool.name for tool in tools.tools] == [
+        "calculator",
+        "current_time",
+        "get_user_data",
+        "read_result",
+        "search_knowledge_base",
+    ]
+    assert "Nothing is indexed yet" in found.content[0].text
+    assert kept.is_error
     assert all(tool.annotations and tool.annotations.read_only_hint for tool in tools.tools)
     assert result.structured_content["name"] == "Ada"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp import types
 
+from parlour import tokens
 from parlour.domain import ToolOutcome
-from parlour.tools.results import outcome_of
-from parlour.tools.text import clean, clean_description, cut
+from parlour.tools.results import Caps, outcome_of
+from parlour.tools.text import clean, clean_description, cut, head_of
 
 
 def _outcome(
@@ -20,10 +22,11 @@ def _outcome(
     structured: Any = None,
     error: bool = False,
     cap: int = 65_536,
+    tokens: int = 8_000,
 ) -> ToolOutcome:
     blocks = [types.TextContent(type="text", text=c) if isinstance(c, str) else c for c in content]
     result = types.CallToolResult(content=blocks, structured_content=structured, is_error=error)
-    return outcome_of(result, text_bytes_max=cap, widget_bytes_max=10_000)
+    return outcome_of(result, Caps(cap, tokens, 10_000))[0]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +129,7 @@ def test_a_cut_table_keeps_whole_rows_and_says_how_many() -> None:
 def test_a_cut_text_is_kept_longer_for_people() -> None:
     outcome = _outcome("line\n" * 1_000, cap=100)
 
-    assert "the first 99 of 5,000 bytes" in outcome.text
+    assert "the first 100 of 5,000 bytes" in outcome.text
     assert outcome.widget["kind"] == "text"
     assert outcome.widget["bytes"] == 5_000
 
@@ -189,3 +192,99 @@ def test_a_description_has_no_invisible_character() -> None:
         == "Adds two numbers."
     )
     assert clean_description("x" * 50, 10) == "xxxxxxxxx\u2026"
+
+
+def _whole(*content: str, structured: Any = None, widget: int = 10_000, **caps: int) -> Any:
+    blocks = [types.TextContent(type="text", text=text) for text in content]
+    result = types.CallToolResult(content=blocks, structured_content=structured)
+    limits = Caps(caps.get("bytes", 65_536), caps.get("tokens", 8_000), widget)
+    return outcome_of(result, limits, handle="r_1")
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("word " * 7_999 + "word", True),  # 8,000 tokens
+        ("word " * 8_000 + "word", False),
+        ("x" * 50_000, True),  # 6,250 tokens
+        ("x" * 65_536, False),  # 8,192 tokens, though only just 64 KB
+        ("\u6c49" * 7_000, True),
+        ("\u6c49" * 10_000, False),  # 30 KB, but a token each
+    ],
+)
+def test_a_result_of_eight_thousand_tokens_is_shown_whole_and_more_is_cut(
+    text: str, whole: bool
+) -> None:
+    outcome, kept = _whole(text)
+    assert (outcome.text == text) is whole
+    assert (kept is None) is whole
+    head = outcome.text.partition("\n[Cut here")[0]
+    assert sum(tokens.count(head[at : at + 8_000]) for at in range(0, len(head), 8_000)) < 8_020
+
+
+def test_a_cut_says_how_to_read_on_and_the_whole_is_what_it_begins() -> None:
+    text = "".join(f"line {number}\n" for number in range(1_000))
+    outcome, kept = _whole(text, bytes=1_000)
+    head, _, notice = outcome.text.partition("\n[Cut here: ")
+    offset = int(re.search(r"offset (\d+)", notice)[1])  # type: ignore[index]
+
+    assert 'parlour__read_result with handle "r_1"' in notice
+    assert kept.text == text
+    assert text[:offset].rstrip() == head
+    assert text[offset:].startswith("line ")
+    assert outcome.widget["kept"] == "r_1"
+    assert kept.widget is None  # people read the text
+
+
+def test_rows_read_on_where_they_were_cut_and_people_get_them_all() -> None:
+    rows = [{"id": n, "name": f"row {n}"} for n in range(1_000)]
+    outcome, kept = _whole(structured={"rows": rows}, bytes=2_000)
+    offset = int(re.search(r"offset (\d+)", outcome.text)[1])  # type: ignore[index]
+    shown = outcome.text.count('"row ')
+
+    assert json.loads(kept.text[offset:].split("\n", 1)[0]) == [shown, f"row {shown}"]
+    assert len(kept.widget["rows"]) == 1_000
+    assert len(outcome.widget["rows"]) < 1_000
+    assert outcome.widget["kept"] == "r_1"
+
+
+def test_rows_that_come_twice_are_shown_once_and_nothing_is_lost() -> None:
+    rows = [[number, f"name {number}"] for number in range(40)]
+    data = {"columns": ["id", "name"], "rows": rows, "again": [{"data": {"rows": rows}}]}
+    outcome, kept = _whole(json.dumps(data), bytes=1_200)
+
+    assert outcome.text.count("name 39") == 1
+    assert "All 40 rows are shown" in outcome.text
+    assert json.loads(kept.text) == data
+
+
+def test_what_people_are_shown_whole_is_not_kept_twice() -> None:
+    rows = [{"id": n, "name": f"row {n}"} for n in range(100)]
+    outcome, kept = _whole(structured={"rows": rows}, bytes=1_000, widget=100_000)
+
+    assert kept.widget is None
+    assert "kept" not in outcome.widget
+    assert len(outcome.widget["rows"]) == 100
+
+
+def test_an_image_over_the_bound_is_kept_for_people() -> None:
+    image = types.ImageContent(type="image", data="A" * 20_000, mime_type="image/png")
+    result = types.CallToolResult(content=[image])
+    outcome, kept = outcome_of(result, Caps(65_536, 8_000, 10_000), handle="r_1")
+
+    assert outcome.widget == {
+        "kind": "image", "mime": "image/png", "data": "", "bytes": 15_000, "kept": "r_1",
+    }  # fmt: skip
+    assert kept is not None
+    assert kept.widget["data"] == image.data
+
+
+@given(st.text(max_size=3_000), st.integers(50, 400), st.integers(20, 200))
+def test_reading_on_from_cut_to_cut_gives_the_whole(text: str, size: int, most: int) -> None:
+    text = clean(text)
+    read = ""
+    while len(read) < len(text):
+        page = head_of(text[len(read) :], size, most)
+        assert page
+        read += page
+    assert read == text
