@@ -52,7 +52,6 @@ PROMISES: dict[str, Promise] = {
     "P7": Promise(
         "Without Redis P1 to P5 still hold, and spending limits fail closed.",
         "first token at most 500 ms later",
-        later=True,
     ),
     "P8": Promise(
         "A turn is done only with a finish reason; every upstream fault has an error code of its "
@@ -100,7 +99,6 @@ PROMISES: dict[str, Promise] = {
     "P17": Promise(
         "A quota is reserved before it is spent.",
         "overshoot at most one reply per running turn",
-        later=True,
     ),
     "P18": Promise(
         "One workspace does not delay another.",

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from parlour import __version__, parts, tokens
 from parlour.agent.graph import Agent
 from parlour.api import ai_sdk, health, me, openai, page, problems, threads, turns
+from parlour.api import limits as limits_api
 from parlour.api.access import LOCAL, Access
 from parlour.api.edge import Edge
 from parlour.api.mcp import McpFace
@@ -31,14 +32,13 @@ from parlour.chat.ending import Ending
 from parlour.chat.keeper import Keeper
 from parlour.chat.privacy import Privacy
 from parlour.chat.reading import Readings
-from parlour.chat.tab import Till
+from parlour.chat.till import Till
 from parlour.chat.turn import TurnRunner
 from parlour.errors import ConfigurationError, StoreUnavailable, Upstream
 from parlour.events.log import EventLog
 from parlour.limits.room import Room
 from parlour.models.port import Model, Warmable
 from parlour.models.price_list import PriceList
-from parlour.models.prices import Prices
 from parlour.models.routed import Router
 from parlour.policy import Policies
 from parlour.settings import Settings
@@ -156,6 +156,7 @@ class Services:
         parts: list[Callable[[], Awaitable[None]]] = [
             self.housekeeping.close,
             self.price_list.close,
+            self.till.quotas.close,
             self.mcp.close,
             self.toolbox.close,
             self.router.close,
@@ -191,7 +192,6 @@ class Ground:
     audit: Audit
     privacy: Privacy
     ledger: Ledger
-    prices: Prices
     till: Till
 
 
@@ -228,9 +228,7 @@ async def build(settings: Settings) -> Services:
             lease_s=limits.lease_s,
         ),
         till=ground.till,
-        price_list=PriceList(
-            ground.prices, url=settings.prices.url, every_s=settings.prices.every_s
-        ),
+        price_list=parts.price_list(settings, ground.till),
         readings=Readings(store=ground.turns, events=ground.events),
         watch=StreamWatch(stall_s=limits.reader_stall_s, metrics=metrics),
         access=access,
@@ -250,7 +248,7 @@ async def _ground(settings: Settings) -> Ground:
     database = await Database.open(database_url(settings, postgres))
     decisions, audit = RouteDecisions(database), Audit(database)
     router = parts.router(routes, settings, policies, metrics=metrics, decisions=decisions)
-    prices = Prices()
+    ledger = Ledger(database)
     return Ground(
         settings=settings,
         metrics=metrics,
@@ -264,9 +262,8 @@ async def _ground(settings: Settings) -> Ground:
         turns=Turns(database),
         audit=audit,
         privacy=parts.privacy(settings, policies, database, metrics),
-        ledger=Ledger(database),
-        prices=prices,
-        till=parts.till(settings, policies, prices=prices, router=router),
+        ledger=ledger,
+        till=parts.till(settings, policies, router=router, ledger=ledger, metrics=metrics),
     )
 
 
@@ -354,6 +351,7 @@ def create_api(services: Services) -> FastAPI:
             model=parts.model_body(services.model),
             message_chars_max=services.settings.limits.message_chars_max,
         ),
+        limits_api.router(access=access, quotas=services.till.quotas),
         health.router(checks={"serving": serving, "database": database}, metrics=services.metrics),
         page.router(),
     ):

@@ -8,6 +8,7 @@
     |  `- PageContextInvalid   422  page_context_invalid
     |- Unauthenticated         401  unauthenticated
     |- Forbidden               403  forbidden
+    |  `- RouteNotAllowed           route_not_allowed
     |- NotFound                404  not_found
     |  |- ThreadNotFound            thread_not_found
     |  |- TurnNotFound              turn_not_found
@@ -16,7 +17,12 @@
     |- Conflict                409  conflict
     |  |- TurnInProgress            turn_in_progress
     |  `- KeyReused                 key_reused
+    |- TooMany                 429
+    |  |- RateLimited               rate_limited      (questions an hour, answers at once)
+    |  `- QuotaExceeded             quota_exceeded    (tokens and money)
     |- Overloaded              503  overloaded
+    |- LimitsUnavailable       503  limits_unavailable
+    |- ModelUnpriced           503  model_unpriced
     |- ShuttingDown            503  shutting_down
     |- StoreUnavailable        503  store_unavailable
     |- Upstream                502  upstream_*   (a model provider did not answer as agreed)
@@ -30,7 +36,9 @@ these into HTTP; after a stream began the same code and sentence travel in `fina
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 
 class Problem(Exception):
@@ -41,6 +49,7 @@ class Problem(Exception):
     title: ClassVar[str] = "Something went wrong"
     retryable: ClassVar[bool] = False
     retry_after_s: int | None = None
+    extra: Mapping[str, Any] = MappingProxyType({})  # further members of the HTTP answer
 
 
 class BadRequest(Problem):
@@ -156,6 +165,54 @@ class KeyReused(Conflict):
 
     code = "key_reused"
     title = "This message id was used for another message"
+
+
+class TooMany(Problem):
+    """A limit is reached; `retry_after_s` and `extra` say which, and until when."""
+
+    code = "too_many"
+    status = 429
+    title = "A limit is reached"
+    retryable = True
+
+
+class RateLimited(TooMany):
+    """Too many questions in an hour, or answers at once."""
+
+    code = "rate_limited"
+    title = "Too many questions"
+
+
+class QuotaExceeded(TooMany):
+    """The tokens or the money of a day or a month are used."""
+
+    code = "quota_exceeded"
+    title = "The quota is used"
+
+
+class LimitsUnavailable(Problem):
+    """Limits cannot be checked, so nothing is spent; reading goes on."""
+
+    code = "limits_unavailable"
+    status = 503
+    title = "Limits cannot be checked"
+    retryable = True
+    retry_after_s = 2
+
+
+class ModelUnpriced(Problem):
+    """There is a limit in money, and nobody knows what the model costs."""
+
+    code = "model_unpriced"
+    status = 503
+    title = "The price of the model is not known"
+
+
+class RouteNotAllowed(Forbidden):
+    """The user's tier does not have the model that would answer."""
+
+    code = "route_not_allowed"
+    title = "Not part of your plan"
 
 
 class Overloaded(Problem):

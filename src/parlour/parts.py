@@ -15,13 +15,18 @@ from parlour.api.access import Access
 from parlour.api.shapes import ModelBody
 from parlour.chat.privacy import Privacy
 from parlour.chat.running import TurnLimits
-from parlour.chat.tab import Till
+from parlour.chat.till import Till
 from parlour.errors import ConfigurationError
 from parlour.events.log import EventLog
 from parlour.events.memory import MemoryEventLog
+from parlour.limits.clock import Clock
+from parlour.limits.levels import Counters
+from parlour.limits.memory import MemoryCounters
+from parlour.limits.quotas import Quotas
 from parlour.models.bounds import WireLimits
 from parlour.models.breaker import BreakerLimits, Breakers
 from parlour.models.port import Model
+from parlour.models.price_list import PriceList
 from parlour.models.prices import Prices
 from parlour.models.registry import build_model, kind_of
 from parlour.models.routed import Decided, RetryLimits, Router
@@ -34,6 +39,7 @@ from parlour.settings import RouteSettings, Settings
 from parlour.store.audit import Audit
 from parlour.store.database import Database
 from parlour.store.housekeeping import Housekeeping
+from parlour.store.ledger import Ledger
 from parlour.store.masked import MaskedValues
 from parlour.store.routes import RouteDecisions
 from parlour.store.tool_pins import ToolPins
@@ -55,6 +61,7 @@ MODEL_NOTES = {
     "scripted": "No model is connected: these answers come from a script. Set OPENAI_API_KEY or "
     "ANTHROPIC_API_KEY to connect a real one.",
 }
+HOLD_SLACK_S = 60  # a turn that is ended at its limit still has to be stored
 SECRET_CHARS_MIN = 32  # HS256 wants a key as long as its digest
 
 
@@ -72,17 +79,60 @@ def turn_limits(settings: Settings) -> TurnLimits:
     )
 
 
-def till(settings: Settings, policies: Policies, *, prices: Prices, router: Router) -> Till:
-    """Who pays for model calls, and what they cost."""
+def quotas(settings: Settings, policies: Policies, *, ledger: Ledger, metrics: Metrics) -> Quotas:
+    """Who may spend how much; counted in Redis where several processes serve."""
+    return Quotas(
+        counters=_counters(settings),
+        clock=Clock(ledger.now),
+        ledger=ledger,
+        policies=policies,
+        metrics=metrics,
+    )
+
+
+def _counters(settings: Settings) -> Counters:
+    if not settings.redis_url:
+        return MemoryCounters()
+    # `event_log` has told already what to type when the client is not installed.
+    from parlour.limits.redis import RedisCounters
+
+    return RedisCounters(settings.redis_url.get_secret_value())
+
+
+def till(
+    settings: Settings,
+    policies: Policies,
+    *,
+    router: Router,
+    ledger: Ledger,
+    metrics: Metrics,
+) -> Till:
+    """Who pays for model calls, what they cost, and how much may be spent."""
+    quotas = Quotas(
+        counters=_counters(settings),
+        clock=Clock(ledger.now),
+        ledger=ledger,
+        policies=policies,
+        metrics=metrics,
+    )
     return Till(
-        prices=prices,
+        prices=Prices(),
         policies=policies,
         router=router,
+        quotas=quotas,
+        metrics=metrics,
         addresses={
             "openai": settings.openai_base_url,
             "anthropic": settings.anthropic_base_url,
         },
+        reply_tokens_max=settings.limits.reply_tokens_max,
+        hold_s=settings.limits.turn_s_max + HOLD_SLACK_S,
     )
+
+
+def price_list(settings: Settings, till: Till) -> PriceList:
+    """Where newer prices come from."""
+    return PriceList(till.prices, url=settings.prices.url, every_s=settings.prices.every_s)
 
 
 def check(settings: Settings) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class Section(BaseModel):
@@ -132,6 +133,78 @@ class ToolsPolicy(Section):
     )
 
 
+class Tier(Section):
+    """The limits of a user of a tier, or of a whole workspace; empty = none."""
+
+    requests_per_hour: int | None = Field(
+        None, ge=1, description="Questions in any 60 minutes; the same one sent again is one."
+    )
+    turns_at_once: int | None = Field(None, ge=1, description="Answers being made at once.")
+    tokens_per_day: int | None = Field(
+        None, ge=1, description="Tokens of a UTC day, read and said, cached and not."
+    )
+    tokens_per_month: int | None = Field(None, ge=1, description="Tokens of a UTC month.")
+    dollars_per_day: Decimal | None = Field(
+        None, gt=0, description="US dollars of a UTC day; models without a price are refused then."
+    )
+    dollars_per_month: Decimal | None = Field(
+        None, gt=0, description="US dollars of a UTC month; likewise."
+    )
+    routes: tuple[str, ...] = Field(
+        ("*",), description="Models that may answer, by name or pattern (`openai:*`)."
+    )
+    features: tuple[str, ...] = Field(
+        ("*",), description="What the tier has, by name or pattern; `tools`: tools may be called."
+    )
+
+    def has(self, feature: str) -> bool:
+        """Whether the tier has a feature."""
+        return any(fnmatchcase(feature, pattern) for pattern in self.features)
+
+    def may_use(self, *names: str) -> bool:
+        """Whether a route of one of these names may answer."""
+        return any(fnmatchcase(name, pattern) for name in names for pattern in self.routes)
+
+
+DEFAULT_TIER = "free"
+TIERS: dict[str, dict[str, Any]] = {
+    DEFAULT_TIER: {"requests_per_hour": 50, "tokens_per_day": 100_000, "turns_at_once": 4},
+    "pro": {"requests_per_hour": 500, "tokens_per_day": 2_000_000, "turns_at_once": 16},
+    "custom": {},
+}
+
+
+class LimitsPolicy(Section):
+    """How much may be used, by tier (`tier` in the host's token) and by the whole workspace.
+
+    `free`, `pro` and `custom` are there; others may be added, and single fields changed. A tier
+    that is not here counts as `free`.
+    """
+
+    tiers: dict[str, Tier] = Field(
+        default_factory=lambda: {name: Tier.model_validate(t) for name, t in TIERS.items()},
+        description="The tiers, by name.",
+    )
+    workspace: Tier = Field(
+        default_factory=lambda: Tier.model_validate({}),
+        description="Limits of everybody in the workspace together.",
+    )
+    warn_percent: int = Field(
+        80, ge=1, le=100, description="Used so much of a limit, people are told once."
+    )
+
+    @field_validator("tiers", mode="before")
+    @classmethod
+    def _beside_the_defaults(cls, given: Any) -> Any:
+        return (
+            _merged(TIERS, cast("Mapping[str, Any]", given)) if isinstance(given, dict) else given
+        )
+
+    def tier(self, name: str) -> Tier:
+        """The tier of that name."""
+        return self.tiers.get(name) or self.tiers[DEFAULT_TIER]
+
+
 class Policy(Section):
     """All that may differ per workspace."""
 
@@ -141,6 +214,7 @@ class Policy(Section):
     ledger: LedgerPolicy = Field(default_factory=LedgerPolicy)
     page: PagePolicy = Field(default_factory=lambda: PagePolicy.model_validate({}))
     tools: ToolsPolicy = Field(default_factory=lambda: ToolsPolicy.model_validate({}))
+    limits: LimitsPolicy = Field(default_factory=lambda: LimitsPolicy.model_validate({}))
 
 
 class Policies:

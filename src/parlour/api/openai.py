@@ -25,11 +25,23 @@ from parlour.api.streams import Streams
 from parlour.chat.ask import Ask, Started
 from parlour.chat.turn import TurnRunner
 from parlour.domain import Message, MessageId, Principal, Role, TextPart, ThreadId
-from parlour.errors import BadRequest, ModelNotFound, Upstream
+from parlour.errors import (
+    BadRequest,
+    LimitsUnavailable,
+    ModelNotFound,
+    Problem,
+    QuotaExceeded,
+    RateLimited,
+    Upstream,
+)
 from parlour.events import types as ev
 from parlour.events.types import decode
 
 MODEL = "parlour"  # whatever model is configured
+# Failures within a turn that are not upstream's.
+LIMITS: dict[str, type[Problem]] = {
+    kind.code: kind for kind in (RateLimited, QuotaExceeded, LimitsUnavailable)
+}
 CALLER_GONE = 499  # as nginx logs it
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {}}, "description": "Completion, or its chunks."}
@@ -181,12 +193,14 @@ def _as_completion(started: Started, model: str, payloads: list[bytes]) -> Respo
     final = decode(payloads[-1])
     if isinstance(final, ev.Finalize) and final.error is not None:
         failure = final.error
+        kind = LIMITS.get(failure.code, Upstream)
         return problems.respond(
-            Upstream.status,
+            kind.status,
             code=failure.code,
-            title=Upstream.title,
+            title=kind.title,
             detail=failure.message,
             retryable=failure.retryable,
+            extra={"error": problems.openai_error(failure.code, kind.status, failure.message)},
         )
     headers = {"x-turn-id": started.turn}
     return JSONResponse(completion(started.turn, model, payloads), headers=headers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -26,6 +26,12 @@ log = structlog.get_logger("parlour.api")
 DOCS = "https://parlour.dev/errors/"  # an identifier (RFC 9457 3.1.1), not a page that is fetched
 MEDIA_TYPE = "application/problem+json"
 
+# As that API names them; other statuses are of the server or of the request.
+_OPENAI_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    429: "rate_limit_error",
+}
 _BY_STATUS: dict[int, type[Problem]] = {403: Forbidden, 404: NotFound, 413: TooLong}
 
 
@@ -34,8 +40,14 @@ def request_id() -> str:
     return str(structlog.contextvars.get_contextvars().get("request_id", ""))
 
 
-def to_response(problem: Problem, *, errors: Sequence[str] = ()) -> Response:
-    """The HTTP answer for a problem; `errors` lists what was wrong with single fields."""
+def to_response(problem: Problem, *, errors: Sequence[str] = (), openai: bool = False) -> Response:
+    """The HTTP answer for a problem; `errors` lists what was wrong with single fields.
+
+    With `openai` it has the member `error` as well, where clients of that API look for it.
+    """
+    extra = dict(problem.extra)
+    if openai:
+        extra["error"] = openai_error(problem.code, problem.status, str(problem) or problem.title)
     return respond(
         problem.status,
         code=problem.code,
@@ -44,7 +56,14 @@ def to_response(problem: Problem, *, errors: Sequence[str] = ()) -> Response:
         retryable=problem.retryable,
         retry_after_s=problem.retry_after_s,
         errors=errors,
+        extra=extra,
     )
+
+
+def openai_error(code: str, status: int, message: str) -> dict[str, Any]:
+    """An error in the shape of OpenAI's API."""
+    kind = _OPENAI_TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    return {"message": message, "type": kind, "param": None, "code": code}
 
 
 def respond(  # every field of the format, once
@@ -56,6 +75,7 @@ def respond(  # every field of the format, once
     retryable: bool = False,
     retry_after_s: int | None = None,
     errors: Sequence[str] = (),
+    extra: Mapping[str, Any] | None = None,
 ) -> Response:
     """One problem+json answer."""
     body: dict[str, Any] = {
@@ -67,6 +87,7 @@ def respond(  # every field of the format, once
         "retryable": retryable,
         "request_id": request_id(),
     }
+    body |= extra or {}
     if errors:
         body["errors"] = list(errors)
     headers = {"retry-after": str(retry_after_s)} if retry_after_s is not None else {}
@@ -76,11 +97,11 @@ def respond(  # every field of the format, once
 def install(app: FastAPI) -> None:
     """Answer every error of `app` as a problem."""
 
-    async def problem(_: Request, error: Exception) -> Response:
+    async def problem(request: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)  # noqa: S101  # registered for this class only
         if error.status >= 500:
             log.warning("problem", code=error.code, detail=str(error))
-        return to_response(error)
+        return to_response(error, openai=request.url.path.startswith("/v1/"))
 
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101

@@ -192,6 +192,33 @@ class MeBody(_Shape):
     limits: dict[str, int]
 
 
+class LimitBody(_Shape):
+    """One limit. Dollars are in billionths (nano-dollars)."""
+
+    limit: Literal[
+        "requests_per_hour",
+        "turns_at_once",
+        "tokens_per_day",
+        "tokens_per_month",
+        "dollars_per_day",
+        "dollars_per_month",
+    ]
+    scope: Literal["user", "workspace"]
+    allowed: int
+    used: int
+    left: int
+    near: bool = Field(description="So much is used that people should know.")
+    resets_at: str | None = Field(description="When there is more, RFC 3339; null = no set time.")
+    resets_in_s: int | None = Field(description="The same in seconds from now.")
+
+
+class LimitsBody(_Shape):
+    """The limits of whoever asks."""
+
+    tier: str
+    limits: list[LimitBody]
+
+
 class ProblemBody(BaseModel):
     """An error, as RFC 9457 problem details."""
 

@@ -11,7 +11,7 @@ from parlour.chat.context import pinned, to_prompt
 from parlour.chat.outflow import Outflow
 from parlour.chat.privacy import Privacy
 from parlour.chat.running import Running, TurnLimits
-from parlour.domain import Message, Principal, ToolOutcome, ToolRequest
+from parlour.domain import Message, Principal, ToolOutcome, ToolRequest, ToolSpec
 from parlour.errors import TurnLost
 from parlour.models.routed import Router
 from parlour.policy import Policies
@@ -82,7 +82,7 @@ class Answering:
                 hear=running.hear,
                 meter=running.tab.meter(),
             ),
-            tools=await self._toolbox.specs(running.principal),
+            tools=await self._tools(running),
             resolve_tool=resolve_tool,
             call_tool=call_tool,
             sink=running.sink,
@@ -90,6 +90,9 @@ class Answering:
             limits=self._agent_limits(running),
         )
         return await self._agent.run(run, saver=TurnSaver(save=save), thread=running.turn)
+
+    async def _tools(self, running: Running) -> tuple[ToolSpec, ...]:
+        return await self._toolbox.specs(running.principal) if running.tab.has("tools") else ()
 
     def _filter(self, running: Running) -> None:
         """What the model says passes these, in this order: privacy, links, output, topic."""

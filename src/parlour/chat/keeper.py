@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from parlour.chat.running import Running
-from parlour.chat.tab import Till
+from parlour.chat.till import Till
 from parlour.chat.turn import TurnRunner
 from parlour.domain import TurnId
 from parlour.errors import StoreUnavailable
@@ -90,5 +90,6 @@ class Keeper:
 
     async def _reap(self) -> None:
         for lost in await self._store.reap(self._till.price):
+            await self._till.lost(lost)
             log.warning("turn_lost", turn_id=lost.id, thread_id=lost.thread)
             self._metrics.turns.labels("failed", "turn_lost").inc()

@@ -1,8 +1,9 @@
-"""What a turn spends: every model call goes through its tab, which counts and prices it.
+"""What a turn spends: every model call goes through its tab, which holds, counts and prices it.
 
 A model is asked through `Tab.meter`, for the answer and for whatever else a turn wants of one.
-A call that ends well is booked as upstream reported; one that was stopped or broke, as far as
-upstream reported, else as counted, and marked so. Refusals, where upstream did no work, are not
+Before a call its prompt and the longest reply are reserved; afterwards what it has really used is
+booked. A call that ends well is booked as upstream reported; one that was stopped or broke, as far
+as upstream reported, else as counted, and marked so. Refusals, where upstream did no work, are not
 booked. The rows are written with the turn's end (chat/ending.py); a heartbeat keeps what has been
 spent so far, so that a killed process does not make it free.
 """
@@ -11,19 +12,21 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
+from parlour.chat.till import Entry, Till
 from parlour.domain import ModelCall, Principal, TurnId, Usage
+from parlour.errors import TooMany
+from parlour.events.types import Event, Notice
+from parlour.limits.levels import Amount, Done, Level, Moment, Want
+from parlour.limits.words import warnings
 from parlour.models import failures
 from parlour.models.port import Model, ModelReply, ModelRequest, ModelSink, Tally
-from parlour.models.prices import Prices
-from parlour.models.routed import Router
 from parlour.models.routes import Route
-from parlour.models.usage import broken_usage
-from parlour.policy import Policies
+from parlour.models.usage import broken_usage, roughly_prompt
 from parlour.store.ledger import call_row, micros_of
 
 # A call of which nothing was heard has still been worked on when it ended in one of these ways.
@@ -33,6 +36,7 @@ WORKED_ON = (
     failures.IdleTimeout,
     failures.TotalTimeout,
 )
+CLOSE_S = 2.0  # for counters that do not answer; the turn's end does not wait longer for them
 
 
 class Report(Protocol):
@@ -42,61 +46,41 @@ class Report(Protocol):
         """A model call used so many tokens; the turn has cost so much by now."""
         ...
 
-
-class Till:
-    """Opens tabs. One for the process."""
-
-    def __init__(
-        self,
-        *,
-        prices: Prices,
-        policies: Policies,
-        router: Router,
-        addresses: Mapping[str, str],
-    ) -> None:
-        """`addresses` has the base URL of a provider for routes that name none."""
-        self._prices = prices
-        self._policies = policies
-        self._router = router
-        self._addresses = dict(addresses)
-
-    def open(self, principal: Principal, turn: TurnId, report: Report) -> Tab:
-        """The tab of a turn that begins."""
-        return Tab(self, principal, turn, report)
-
-    async def ready(self, model: str) -> None:
-        """Return when `model` can be priced without delay."""
-        if self._prices.needs_list(model):
-            await self._prices.load()
-
-    def price(self, workspace: str, call: ModelCall) -> ModelCall:
-        """The call with its cost, by the prices that hold in a workspace."""
-        own = self._policies.of(workspace).ledger.prices
-        cost = self._prices.cost(
-            call.model,
-            call.usage,
-            served_by=call.served_by,
-            address=self._address(call.route or self._router.first(workspace).name),
-            own=own,
-        )
-        return dataclasses.replace(call, cost_nanos=cost.nanos, prices=cost.prices)
-
-    def _address(self, name: str) -> str:
-        route = next((route for route in self._router.routes() if route.name == name), None)
-        return "" if route is None else route.base_url or self._addresses.get(route.provider, "")
+    def event(self, event: Event) -> None:
+        """Something people should know."""
+        ...
 
 
 class Tab:
     """What one turn spends."""
 
-    def __init__(self, till: Till, principal: Principal, turn: TurnId, report: Report) -> None:
+    def __init__(
+        self,
+        till: Till,
+        principal: Principal,
+        turn: TurnId,
+        report: Report,
+        entry: Entry | None = None,
+    ) -> None:
+        """`entry` is None for whoever has no limits."""
         self._till = till
         self._principal = principal
         self._turn = turn
         self._report = report
+        self._entry = entry
         self._open: dict[int, tuple[ModelCall, Tally]] = {}
         self._begun = 0
+        self._settling: list[asyncio.Task[None]] = []
         self.calls: list[ModelCall] = []
+
+    def greet(self) -> None:
+        """The turn has begun: say what its question has brought near."""
+        if self._entry is not None:
+            self._warn(self._entry.at, self._entry.levels, None)
+
+    def has(self, feature: str) -> bool:
+        """Whether the user's tier has a feature."""
+        return self._till.has(self._principal, feature)
 
     def meter(self, purpose: str = "answer") -> Callable[[Route, Model], Model]:
         """For `Router.model`: every call upstream is paid by this tab."""
@@ -118,25 +102,23 @@ class Tab:
         return msgspec.json.encode(numbered).decode()
 
     async def begin(self, route: Route, purpose: str, request: ModelRequest) -> int:
-        """A call begins; its number."""
-        self._begun += 1
+        """A call begins; its number. Raises what `Till.admit` raises."""
+        number = self._begun = self._begun + 1
+        if self._entry is not None:
+            await self._hold(self._entry, number, route, request)
         call = ModelCall(purpose, route.label, Usage(), route=route.name)
         request.tally.spent = lambda: None  # of an earlier try, perhaps
-        self._open[self._begun] = (call, request.tally)
-        return self._begun
+        self._open[number] = (call, request.tally)
+        return number
 
     async def ended(self, number: int, reply: ModelReply) -> None:
         """A call gave its whole reply."""
         call, _ = self._open.pop(number)
         await self._till.ready(call.model)
-        self._book(
-            dataclasses.replace(
-                call,
-                usage=reply.usage,
-                served_by=reply.served_by,
-                request_id=reply.request_id,
-            )
+        call = dataclasses.replace(
+            call, usage=reply.usage, served_by=reply.served_by, request_id=reply.request_id
         )
+        await self._settle(number, self._book(call))
 
     def broke(self, number: int, request: ModelRequest, error: BaseException) -> None:
         """A call was stopped or failed. A plain call: who is cancelled has no time to wait."""
@@ -144,13 +126,67 @@ class Tab:
         usage = tally.spent()
         if usage is None and isinstance(error, WORKED_ON):
             usage = broken_usage(request, said="")
+        spent = Amount()
         if usage is not None and usage.total:
-            self._book(dataclasses.replace(call, usage=usage))
+            spent = self._book(dataclasses.replace(call, usage=usage))
+        if self._entry is not None:
+            self._settling.append(asyncio.create_task(self._settle(number, spent)))
 
-    def _book(self, call: ModelCall) -> None:
+    async def close(self, *, kept: bool) -> None:
+        """The turn is over: give its place back. `kept` is False when it never came to be."""
+        if self._entry is None:
+            return
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                if self._settling:
+                    await asyncio.wait(self._settling)
+                await self._tell(Done(self._turn, f"{self._turn}:1", leave=True, forget=not kept))
+        except TimeoutError:
+            return  # its reservation runs out by itself
+
+    async def _hold(self, entry: Entry, number: int, route: Route, request: ModelRequest) -> None:
+        till, limited = self._till, entry.limited
+        till.check_route(limited, route)
+        prompt = roughly_prompt(request)
+        if number == 1:
+            till.saw_prompt(prompt - entry.conversation)
+            if prompt <= entry.prompt:
+                return  # it was held when the question was let in
+        sure, most = await till.amounts(
+            self._principal.workspace, limited, route, prompt, request.max_tokens
+        )
+        want = Want(self._turn, f"{self._turn}:{number}", sure, most, till.hold_s)
+        try:
+            await till.quotas.take(limited.subjects, want)
+        except TooMany as refusal:
+            self._report.event(Notice(kind=refusal.code, text=str(refusal)))
+            raise
+
+    async def _settle(self, number: int, spent: Amount) -> None:
+        if self._entry is not None:
+            await self._tell(Done(self._turn, f"{self._turn}:{number}", spent))
+
+    async def _tell(self, done: Done) -> None:
+        if self._entry is None:
+            return
+        subjects = self._entry.limited.subjects
+        settled = await self._till.quotas.settle(subjects, done)
+        if settled is not None:
+            self._warn(*settled, done.spent)
+
+    def _warn(self, at: Moment, levels: tuple[Level, ...], spent: Amount | None) -> None:
+        """Say once that a limit comes near; `spent` None = a question was let in."""
+        assert self._entry is not None  # noqa: S101  # only whoever has limits is warned
+        percent = self._till.quotas.rules(self._principal.workspace).warn_percent
+        for text in warnings(self._entry.limited.subjects, levels, spent, percent, at):
+            self._report.event(Notice(kind="quota_warning", text=text))
+
+    def _book(self, call: ModelCall) -> Amount:
         priced = self._price(call)
         self.calls.append(priced)
+        self._till.count(priced)
         self._report.used(call.usage, micros_of([call.cost_nanos for call in self.calls]))
+        return Amount(call.usage.total, priced.cost_nanos or 0)
 
     def _price(self, call: ModelCall) -> ModelCall:
         return self._till.price(self._principal.workspace, call)
@@ -180,4 +216,4 @@ class _Metered:
         return reply
 
     async def close(self) -> None:
-        """The model belongs to the process."""
+        """The client belongs to the process."""

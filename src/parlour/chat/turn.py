@@ -25,7 +25,8 @@ from parlour.chat.page import PageContext, cleaned
 from parlour.chat.privacy import Privacy, Taken
 from parlour.chat.running import Running, TurnLimits
 from parlour.chat.sink import TurnSink
-from parlour.chat.tab import Till
+from parlour.chat.tab import Tab
+from parlour.chat.till import Entry, Till
 from parlour.domain import Message, MessageId, Principal, TextPart, ThreadId, TurnId
 from parlour.errors import Internal, Problem, ShuttingDown, TooLong, TurnLost, TurnTimeout
 from parlour.events.log import EventLog
@@ -80,7 +81,8 @@ class TurnRunner:
         """Accept a message and begin to answer it. Returns once the message is committed.
 
         Raises `TooLong`, `ShuttingDown`, `Overloaded`, `StoreUnavailable`, and what the claim
-        finds: `ThreadNotFound`, `MessageNotFound`, `TurnInProgress`, `KeyReused`.
+        finds (`ThreadNotFound`, `MessageNotFound`, `TurnInProgress`, `KeyReused`) or the limits say
+        (`RateLimited`, `QuotaExceeded`, `LimitsUnavailable`).
         """
         self._check(ask)
         if ask.page is not None:
@@ -90,8 +92,9 @@ class TurnRunner:
         try:
             taken = await self._privacy.take(principal, ask)
             ask = taken.ask
-            claim = await self._store.claim(
-                self._new_turn(principal, taken), window=self._limits.window_messages
+            new, window = self._new_turn(principal, taken), self._limits.window_messages
+            claim, entry = await self._till.enter(
+                principal, ask.history, lambda: self._store.claim(new, window=window)
             )
         except BaseException:
             self._room.leave()
@@ -99,7 +102,7 @@ class TurnRunner:
         if claim.joined is not None:
             self._room.leave()
             return Started(claim.joined, ask.thread, claim.assistant_message, joined=True)
-        running = self._begin(principal, taken, claim)
+        running = self._begin(principal, taken, claim, entry)
         try:
             await claim.commit()
         except BaseException:
@@ -180,7 +183,9 @@ class TurnRunner:
             page=msgspec.json.encode(ask.page) if ask.page else None,
         )
 
-    def _begin(self, principal: Principal, taken: Taken, claim: Claim) -> Running:
+    def _begin(
+        self, principal: Principal, taken: Taken, claim: Claim, entry: Entry | None
+    ) -> Running:
         """Start the run while the claim is being committed; readers wait for the commit."""
         ask = taken.ask
         sink = TurnSink(self._events.create(claim.turn), bytes_max=self._limits.log_bytes_max)
@@ -194,7 +199,8 @@ class TurnRunner:
                 disclosure=DISCLOSURE,
             )
         )
-        tab = self._till.open(principal, claim.turn, sink)
+        tab = Tab(self._till, principal, claim.turn, sink, entry)
+        tab.greet()
         running = Running(
             principal, ask, claim.turn, claim.assistant_message, claim.fence, sink, tab
         )
@@ -237,7 +243,9 @@ class TurnRunner:
         """Store the turn, then say its one terminal event."""
         try:
             # A model can be done, or a stop arrive, before the claim is committed.
-            if await running.committed:
+            kept = await running.committed
+            await running.tab.close(kept=kept)
+            if kept:
                 await self._ending.store_and_say(running, answer, problem)
         finally:
             running.sink.log.close()

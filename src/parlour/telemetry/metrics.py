@@ -48,12 +48,6 @@ class Metrics:
             ["code"],
             registry=registry,
         )
-        self.tokens = Counter(
-            "parlour_tokens_total",
-            "Tokens of ended turns, in disjoint buckets.",
-            ["bucket"],
-            registry=registry,
-        )
         self.tool_calls = Counter(
             "parlour_tool_calls_total",
             "Tool calls answered, by MCP server; status is ok or failed.",
@@ -79,8 +73,40 @@ class Metrics:
             ["guard", "rule", "action"],
             registry=registry,
         )
+        self._money(registry)
         self._edge(registry)
         self._resources(registry)
+
+    def _money(self, registry: CollectorRegistry) -> None:
+        """What is spent, and what limits have refused."""
+        self.tokens = Counter(
+            "parlour_tokens_total",
+            "Tokens of ended turns, in disjoint buckets.",
+            ["bucket"],
+            registry=registry,
+        )
+        self.spent_dollars = Counter(
+            "parlour_spent_dollars_total",
+            "Cost of model calls in US dollars, as far as their prices are known.",
+            ["purpose"],
+            registry=registry,
+        )
+        self.calls_unpriced = Counter(
+            "parlour_calls_unpriced_total",
+            "Model calls whose price is not known.",
+            registry=registry,
+        )
+        self.limits_refused = Counter(
+            "parlour_limits_refused_total",
+            "Questions and model calls refused by a limit; scope is user or workspace.",
+            ["limit", "scope"],
+            registry=registry,
+        )
+        self.limits_unavailable = Counter(
+            "parlour_limits_unavailable_total",
+            "Times that limits could not be checked, so that nothing was spent.",
+            registry=registry,
+        )
 
     def _edge(self, registry: CollectorRegistry) -> None:
         """What comes and goes over HTTP."""

@@ -106,6 +106,27 @@ export interface HTTPValidationError {
   detail?: ValidationError[];
 }
 
+/** One limit. Dollars are in billionths (nano-dollars). */
+export interface LimitBody {
+  limit: "requests_per_hour" | "turns_at_once" | "tokens_per_day" | "tokens_per_month" | "dollars_per_day" | "dollars_per_month";
+  scope: "user" | "workspace";
+  allowed: number;
+  used: number;
+  left: number;
+  /** So much is used that people should know. */
+  near: boolean;
+  /** When there is more, RFC 3339; null = no set time. */
+  resets_at: string | null;
+  /** The same in seconds from now. */
+  resets_in_s: number | null;
+}
+
+/** The limits of whoever asks. */
+export interface LimitsBody {
+  tier: string;
+  limits: LimitBody[];
+}
+
 /** What a page needs before it shows anything. */
 export interface MeBody {
   user: PersonBody;
