@@ -103,7 +103,6 @@ PROMISES: dict[str, Promise] = {
     "P18": Promise(
         "One workspace does not delay another.",
         "500 queued turns of A: B's first token at most 20 % later",
-        later=True,
     ),
     "P19": Promise(
         "Every failure has a code, a sentence, a reference and says whether trying again helps.",

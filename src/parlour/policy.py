@@ -27,6 +27,22 @@ class QuestionPolicy(Section):
     rounds_max: int = Field(6, ge=1, description="Model calls for one question.")
 
 
+class TurnPolicy(Section):
+    """What happens around a turn."""
+
+    second_message: Literal["refuse", "queue", "stop"] = Field(
+        "refuse",
+        description="A message while the conversation answers another: `refuse` it (409), `queue` "
+        "it, or `stop` the first.",
+    )
+    queue_s: float = Field(
+        60, ge=0, description="Seconds that a queued message waits; then it is refused."
+    )
+    queued_max: int = Field(
+        3, ge=1, description="Messages that wait for one conversation; more are refused."
+    )
+
+
 class RoutePolicy(Section):
     """Which routes (`[routes.<name>]`) may serve, and whether another may take over."""
 
@@ -209,6 +225,7 @@ class Policy(Section):
     """All that may differ per workspace."""
 
     question: QuestionPolicy = Field(default_factory=lambda: QuestionPolicy.model_validate({}))
+    turns: TurnPolicy = Field(default_factory=lambda: TurnPolicy.model_validate({}))
     routes: RoutePolicy = Field(default_factory=lambda: RoutePolicy.model_validate({}))
     privacy: PrivacyPolicy = Field(default_factory=lambda: PrivacyPolicy.model_validate({}))
     ledger: LedgerPolicy = Field(default_factory=LedgerPolicy)

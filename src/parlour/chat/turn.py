@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 import structlog
@@ -24,6 +25,7 @@ from parlour.chat.ending import Ending
 from parlour.chat.page import PageContext, cleaned
 from parlour.chat.privacy import Privacy, Taken
 from parlour.chat.running import Running, TurnLimits
+from parlour.chat.second import SecondMessages
 from parlour.chat.sink import TurnSink
 from parlour.chat.tab import Tab
 from parlour.chat.till import Entry, Till
@@ -73,6 +75,9 @@ class TurnRunner:
         self._limits = limits
         self._metrics = metrics
         self._draining = False
+        self._second = SecondMessages(
+            store=store, policies=policies, ended=self._ended, stop=self.stop
+        )
         events.on_stop(self.stop_here)
 
     # --- in ---
@@ -88,19 +93,12 @@ class TurnRunner:
         if ask.page is not None:
             bounds = self._policies.of(principal.workspace).page
             ask = replace(ask, page=cleaned(ask.page, bounds))
-        await self._room.enter()
-        try:
-            taken = await self._privacy.take(principal, ask)
-            ask = taken.ask
-            new, window = self._new_turn(principal, taken), self._limits.window_messages
-            claim, entry = await self._till.enter(
-                principal, ask.history, lambda: self._store.claim(new, window=window)
-            )
-        except BaseException:
-            self._room.leave()
-            raise
+        taken = await self._privacy.take(principal, ask)
+        ask = taken.ask
+        claim, entry = await self._second.claim(
+            principal, ask, partial(self._claim, principal, taken)
+        )
         if claim.joined is not None:
-            self._room.leave()
             return Started(claim.joined, ask.thread, claim.assistant_message, joined=True)
         running = self._begin(principal, taken, claim, entry)
         try:
@@ -113,6 +111,21 @@ class TurnRunner:
         running.committed.set_result(True)
         running.sink.release()
         return Started(running.turn, ask.thread, running.message, joined=False)
+
+    async def _claim(self, principal: Principal, taken: Taken) -> tuple[Claim, Entry | None]:
+        """A claim, with a place in the room and its price put aside unless it joins a turn."""
+        new, window = self._new_turn(principal, taken), self._limits.window_messages
+        await self._room.enter(principal.workspace)
+        joined = True
+        try:
+            claim, entry = await self._till.enter(
+                principal, taken.ask.history, lambda: self._store.claim(new, window=window)
+            )
+            joined = claim.joined is not None
+            return claim, entry
+        finally:
+            if joined:
+                self._room.leave(principal.workspace)
 
     async def stop(self, principal: Principal, thread: ThreadId, turn: TurnId) -> None:
         """Stop a turn wherever it runs. Raises `TurnNotFound`; stopping twice is fine."""
@@ -128,6 +141,14 @@ class TurnRunner:
         if running and running.task and not running.stopping:
             running.stopping = True
             running.task.cancel()
+
+    async def _ended(self, turn: TurnId) -> bool:
+        """Wait for the end of a turn of this process; False when it does not run here."""
+        running = self.running.get(turn)
+        if running is None or running.task is None:
+            return False
+        await asyncio.wait({running.task})
+        return True
 
     def refuse(self) -> None:
         """Take no new turns from now on."""
@@ -251,7 +272,7 @@ class TurnRunner:
             running.sink.log.close()
             self._privacy.end(running)
             self.running.pop(running.turn, None)
-            self._room.leave()
+            self._room.leave(running.principal.workspace)
             self._metrics.turns_running.dec()
 
 
