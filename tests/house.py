@@ -14,8 +14,9 @@ import aiohttp
 import uvicorn
 
 from parlour.api.direct import DirectProtocol
-from parlour.app import Services, create_app, running
+from parlour.app import create_app, running
 from parlour.events import types as ev
+from parlour.services import Services
 from parlour.settings import Settings
 
 WAIT_S = 10  # the bound of every wait in a test

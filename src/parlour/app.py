@@ -6,22 +6,17 @@ same way, with other settings.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import gc
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from parlour import __version__, parts, tokens
+from parlour import __version__, parts
 from parlour.agent.graph import Agent
 from parlour.api import ai_sdk, health, me, openai, page, problems, threads, turns
 from parlour.api import limits as limits_api
-from parlour.api.access import LOCAL, Access
 from parlour.api.edge import Edge
 from parlour.api.mcp import McpFace
 from parlour.api.sse import StreamWatch
@@ -34,20 +29,17 @@ from parlour.chat.privacy import Privacy
 from parlour.chat.reading import Readings
 from parlour.chat.till import Till
 from parlour.chat.turn import TurnRunner
-from parlour.errors import ConfigurationError, StoreUnavailable, Upstream
+from parlour.errors import StoreUnavailable
 from parlour.events.log import EventLog
 from parlour.limits.room import Room
-from parlour.models.port import Model, Warmable
-from parlour.models.price_list import PriceList
 from parlour.models.routed import Router
 from parlour.policy import Policies
+from parlour.services import Services, database_url
 from parlour.settings import Settings
 from parlour.store.audit import Audit
 from parlour.store.database import Database
 from parlour.store.embedded import EmbeddedPostgres, start_embedded
-from parlour.store.housekeeping import Housekeeping
 from parlour.store.ledger import Ledger
-from parlour.store.migrate import migrate, pending
 from parlour.store.routes import RouteDecisions
 from parlour.store.threads import Threads
 from parlour.store.tool_results import ToolResults
@@ -55,124 +47,6 @@ from parlour.store.turns import Turns
 from parlour.telemetry.loop_probe import LoopProbe
 from parlour.telemetry.metrics import Metrics
 from parlour.tools.toolbox import Toolbox
-
-if TYPE_CHECKING:
-    from parlour.models.breaker_redis import RedisPeers
-
-log = structlog.get_logger("parlour.app")
-
-CLOSE_S = 5  # for each part; together with the turns it stays within 30 s
-
-
-@dataclass(slots=True)
-class Services:
-    """Every object of the process, made but not started."""
-
-    settings: Settings
-    metrics: Metrics
-    database: Database
-    postgres: EmbeddedPostgres | None
-    events: EventLog
-    threads: Threads
-    turns: Turns
-    audit: Audit
-    router: Router
-    decisions: RouteDecisions
-    peers: RedisPeers | None
-    toolbox: Toolbox
-    runner: TurnRunner
-    privacy: Privacy
-    keeper: Keeper
-    till: Till
-    price_list: PriceList
-    readings: Readings
-    watch: StreamWatch
-    access: Access
-    mcp: McpFace
-    housekeeping: Housekeeping
-    probe: LoopProbe
-    draining: bool = False
-    _warming: asyncio.Task[None] | None = None
-
-    @property
-    def model(self) -> Model:
-        """What answers a workspace without words of its own, when all is well."""
-        return self.router.client(self.router.first("").name)
-
-    async def start(self, *, serving: bool = True) -> None:
-        """Prepare the database, connect, and begin background work.
-
-        Without `serving` only what keeps house: lost turns and the sweep.
-        """
-        await prepare_database(self.settings, database_url(self.settings, self.postgres))
-        self.audit.start()
-        await self.keeper.start()
-        self.housekeeping.start()
-        if not serving:
-            return
-        await asyncio.to_thread(tokens.load)  # half a second, once: no turn waits for it
-        await self.events.start()
-        self.decisions.start()
-        if self.peers:
-            await self.peers.start()
-        await self.toolbox.start()
-        await self.mcp.start()
-        self.price_list.start()
-        self.watch.start()
-        self.probe.start()
-        self._warming = asyncio.create_task(self._warm(), name="warm up")
-        # What was made at start stays for good: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 50)
-
-    async def _warm(self) -> None:
-        """What the first question would wait for, in the background: the one local user's tool
-        servers start, and the embedded model loads and reads what every question begins with."""
-        specs = await self.toolbox.specs(LOCAL) if self.access.local else ()
-        await self.till.ready(self.model.name)
-        model = self.model
-        if isinstance(model, Warmable):
-            try:
-                await model.warm(specs)
-            except Upstream as error:
-                log.warning("model_not_warm", code=error.code, error=str(error))
-
-    async def leave(self) -> None:
-        """Begin to shut down: not ready, no new turns, readers told to reconnect."""
-        self.draining = True
-        self.runner.refuse()
-        await self.watch.close()
-
-    async def close(self) -> None:
-        """Let running turns finish, then let go of everything, in the order of use."""
-        await self.leave()
-        if self._warming:
-            self._warming.cancel()
-            await asyncio.gather(self._warming, return_exceptions=True)
-        await self.runner.drain(self.settings.shutdown_s)
-        await self.keeper.close()
-        self.probe.stop()
-        parts: list[Callable[[], Awaitable[None]]] = [
-            self.housekeeping.close,
-            self.price_list.close,
-            self.till.quotas.close,
-            self.mcp.close,
-            self.toolbox.close,
-            self.router.close,
-            *([self.peers.close] if self.peers else []),
-            self.decisions.close,
-            self.events.close,
-            self.audit.close,
-            self.database.close,
-        ]
-        if self.postgres:
-            parts.append(self.postgres.stop)
-        for close in parts:
-            try:
-                await asyncio.wait_for(close(), CLOSE_S)
-            except Exception:
-                log.exception("close_failed")  # the others still have to be closed
 
 
 @dataclass(slots=True)
@@ -369,30 +243,3 @@ async def running(settings: Settings, *, serving: bool = True) -> AsyncGenerator
         yield services
     finally:
         await services.close()
-
-
-def database_url(settings: Settings, postgres: EmbeddedPostgres | None) -> str:
-    """Where the database is: as given, else our own."""
-    if settings.database_url:
-        return settings.database_url.get_secret_value()
-    assert postgres is not None  # noqa: S101  # one of the two is there
-    return postgres.url
-
-
-async def prepare_database(settings: Settings, url: str) -> None:
-    """Our own database migrates itself; yours waits for `parlour migrate`, and we say so."""
-    if settings.database_url is None:
-        await migrate(url)
-        return
-    try:
-        behind = await pending(url)
-    except StoreUnavailable:
-        raise ConfigurationError(
-            "The database at PARLOUR_DATABASE_URL does not answer. Check the address, and that "
-            "it takes connections from here; then start again."
-        ) from None
-    if behind:
-        raise ConfigurationError(
-            "The database at PARLOUR_DATABASE_URL has an older schema than this version needs. "
-            "Run `parlour migrate` once, then start again."
-        )

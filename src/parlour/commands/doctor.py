@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parlour.api.access import LOCAL
-from parlour.app import Services, build
+from parlour.app import build
 from parlour.errors import ConfigurationError, Problem
 from parlour.models.nearby import find_servers
+from parlour.services import Services
 from parlour.settings import Settings
 from parlour.store.tool_pins import ToolPins
 

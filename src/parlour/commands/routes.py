@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from parlour.app import Services
 from parlour.errors import Problem
 from parlour.models.choice import Decision, again
 from parlour.models.routes import Route
+from parlour.services import Services
 from parlour.store.routes import KeptDecision
 
 

@@ -17,8 +17,9 @@ import structlog
 import uvicorn
 
 from parlour.api.direct import DirectProtocol
-from parlour.app import Services, create_app, running
+from parlour.app import create_app, running
 from parlour.errors import ConfigurationError
+from parlour.services import Services
 from parlour.settings import Settings
 
 log = structlog.get_logger("parlour.serve")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from parlour.api.access import LOCAL
 from parlour.api.page_context import read_page
-from parlour.app import Services, running
+from parlour.app import running
 from parlour.chat.ask import Ask, Started
 from parlour.chat.page import PageContext
 from parlour.domain import ThreadId
@@ -19,6 +19,7 @@ from parlour.errors import PageContextInvalid, Problem
 from parlour.events import types as ev
 from parlour.events.types import decode
 from parlour.safety.disclosure import DISCLOSURE
+from parlour.services import Services
 from parlour.settings import Settings
 
 HELP = "Type a message and press Enter. Ctrl+C stops an answer; /quit or Ctrl+D leaves."
