@@ -211,9 +211,10 @@ class Agent:
     async def run(self, run: Run, *, saver: BaseCheckpointSaver[Any], thread: str) -> Answer:
         """Drive one turn to its answer, or on from its last completed round.
 
-        The first model call does not wait for the graph: it goes out before, and the graph begins
-        with its reply, once the message is stored. So the first words wait for none of its work,
-        and a turn that streams its first answer (nearly all do) holds none of its objects.
+        The first model call does not wait for the graph: it goes out before. When it asks for tools
+        the graph begins with that reply, once the message is stored; when it does not, there are
+        no rounds to drive. So the first words wait for none of the graph's work, and a turn that
+        is one answer (nearly all are) pays for none of it.
 
         Raises what the model raises (`errors.Upstream`); cancelling stops the model and tools.
         """
@@ -226,8 +227,12 @@ class Agent:
         start: State | None = None
         if not resumed:
             start = State(messages=[], rounds=0, tool_calls=0, finish_reason="", served_by="")
-            run = replace(run, first=await run.model.stream(_request(run, start), run.sink))
+            first = await run.model.stream(_request(run, start), run.sink)
             await run.stored()
+            if not first.tool_calls:
+                run.sink.event(RoundEnd(round=1, kind="answer"))
+                return Answer(first.finish_reason, first.served_by, 1)
+            run = replace(run, first=first)
         graph = copy.copy(self._graph)  # its own `copy` checks the whole graph again, 0.1 ms
         graph.checkpointer = saver
         state: State = await graph.ainvoke(start, config, context=run, durability="sync")
