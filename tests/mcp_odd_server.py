@@ -42,6 +42,7 @@ async def list_tools(context: Any, params: Any) -> types.ListToolsResult:
         _tool("die"),
         _tool("learn", name={"type": "string"}),
         _tool("disguise", name={"type": "string"}, description={"type": "string"}),
+        _tool("say", text={"type": "string"}),
         *(_tool(name) for name in EXTRA),
     ]
     return types.ListToolsResult(tools=tools)
@@ -63,6 +64,8 @@ async def call_tool(context: Any, params: types.CallToolRequestParams) -> types.
                 await context.session.report_progress(
                     step + 1, arguments["count"], f"step {step + 1}"
                 )
+        case "say":
+            text = arguments["text"]
         case "pid":
             text = str(os.getpid())
         case "header":

@@ -24,6 +24,7 @@ from parlour.api.streams import Streams
 from parlour.chat.answering import Answering
 from parlour.chat.conversations import Conversations
 from parlour.chat.ending import Ending
+from parlour.chat.judge import Judge
 from parlour.chat.keeper import Keeper
 from parlour.chat.privacy import Privacy
 from parlour.chat.reading import Readings
@@ -67,6 +68,7 @@ class Ground:
     privacy: Privacy
     ledger: Ledger
     till: Till
+    judge: Judge
 
 
 async def build(settings: Settings) -> Services:
@@ -78,7 +80,9 @@ async def build(settings: Settings) -> Services:
     metrics, database, limits = ground.metrics, ground.database, settings.limits
     runner = _runner(ground)
     access = parts.access(settings)
-    _read_gauges(metrics, database, ground.events)
+    # What is asked only when somebody scrapes.
+    metrics.read_when_scraped(metrics.postgres, database.load())
+    metrics.read_when_scraped(metrics.redis_log, ground.events.figures())
     return Services(
         settings=settings,
         metrics=metrics,
@@ -123,6 +127,7 @@ async def _ground(settings: Settings) -> Ground:
     decisions, audit = RouteDecisions(database), Audit(database)
     router = parts.router(routes, settings, policies, metrics=metrics, decisions=decisions)
     ledger = Ledger(database)
+    guards = parts.guards(settings, policies, router=router, metrics=metrics, audit=audit)
     return Ground(
         settings=settings,
         metrics=metrics,
@@ -138,6 +143,7 @@ async def _ground(settings: Settings) -> Ground:
         privacy=parts.privacy(settings, policies, database, metrics),
         ledger=ledger,
         till=parts.till(settings, policies, router=router, ledger=ledger, metrics=metrics),
+        judge=guards,
     )
 
 
@@ -150,6 +156,7 @@ def _runner(ground: Ground) -> TurnRunner:
         toolbox=ground.toolbox,
         policies=ground.policies,
         privacy=ground.privacy,
+        judge=ground.judge,
         limits=turn_limits,
         metrics=ground.metrics,
         own_words=ground.settings.system_prompt,
@@ -166,18 +173,13 @@ def _runner(ground: Ground) -> TurnRunner:
             router=ground.router,
         ),
         privacy=ground.privacy,
+        judge=ground.judge,
         room=Room(turns_max=limits.turns_max, wait_s=limits.turn_wait_s),
         till=ground.till,
         policies=ground.policies,
         limits=turn_limits,
         metrics=ground.metrics,
     )
-
-
-def _read_gauges(metrics: Metrics, database: Database, events: EventLog) -> None:
-    """What is asked only when somebody scrapes."""
-    metrics.read_when_scraped(metrics.postgres, database.load())
-    metrics.read_when_scraped(metrics.redis_log, events.figures())
 
 
 def create_app(services: Services) -> ASGIApp:

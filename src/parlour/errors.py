@@ -5,7 +5,8 @@
     |  |- TooLong              413  too_long
     |  |- UnsupportedMedia     415  unsupported_media
     |  |- PersonalData         422  personal_data
-    |  `- PageContextInvalid   422  page_context_invalid
+    |  |- PageContextInvalid   422  page_context_invalid
+    |  `- Refused              422  refused
     |- Unauthenticated         401  unauthenticated
     |- Forbidden               403  forbidden
     |  `- RouteNotAllowed           route_not_allowed
@@ -90,6 +91,14 @@ class PageContextInvalid(BadRequest):
     code = "page_context_invalid"
     status = 422
     title = "The page context is not valid"
+
+
+class Refused(BadRequest):
+    """The message tries to give the assistant orders, and the policy blocks that."""
+
+    code = "refused"
+    status = 422
+    title = "The message was not accepted"
 
 
 class Unauthenticated(Problem):

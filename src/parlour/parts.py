@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from parlour.agent.prompt import system_prompt
 from parlour.api.access import Access
 from parlour.api.shapes import ModelBody
+from parlour.chat.judge import Judge
 from parlour.chat.privacy import Privacy
 from parlour.chat.running import TurnLimits
 from parlour.chat.till import Till
@@ -32,7 +34,9 @@ from parlour.models.registry import build_model, kind_of
 from parlour.models.routed import Decided, RetryLimits, Router
 from parlour.models.routes import Route
 from parlour.models.routing import BASE_URLS, DEFAULT, build_routes, default_route
-from parlour.policy import Policies, changed
+from parlour.policy import Policies, Policy, changed
+from parlour.safety.injection.find import Classifier
+from parlour.safety.output.check import OutputCheck
 from parlour.safety.personal.find import Finder
 from parlour.safety.personal.vault import Sealer, read_key
 from parlour.settings import RouteSettings, Settings
@@ -45,6 +49,7 @@ from parlour.store.routes import RouteDecisions
 from parlour.store.tool_pins import ToolPins
 from parlour.store.tool_results import ToolResults
 from parlour.telemetry.metrics import Metrics
+from parlour.telemetry.traces import Traces
 from parlour.tools.config import ServerConfig
 from parlour.tools.identity import TokenRule
 from parlour.tools.pins import Pins
@@ -137,6 +142,12 @@ def price_list(settings: Settings, till: Till) -> PriceList:
 
 def check(settings: Settings) -> None:
     """Raise `ConfigurationError` for settings that cannot work together."""
+    verifiers = {policy.topics.route for policy in _every_policy(settings)}
+    if unknown := verifiers - {"", *settings.routes}:
+        raise ConfigurationError(
+            f"`topics.route` names {', '.join(sorted(unknown))}, which is no route. "
+            "Name one of [routes], or leave it out."
+        )
     secret = settings.secret.get_secret_value() if settings.secret else ""
     if secret and len(secret) < SECRET_CHARS_MIN:
         raise ConfigurationError(
@@ -322,6 +333,38 @@ def _server(settings: Settings, name: str) -> ServerConfig:
     return ServerConfig(name, token=rule, **server.plain())
 
 
+def guards(
+    settings: Settings, policies: Policies, *, router: Router, metrics: Metrics, audit: Audit
+) -> Judge:
+    """What judges questions and answers. The classifier is loaded when a workspace asks for it."""
+    every = _every_policy(settings)
+    return Judge(
+        policies=policies,
+        router=router,
+        check=OutputCheck(
+            prompts=(system_prompt(settings.system_prompt),), values=settings.secret_values()
+        ),
+        classifier=_classifier() if any(p.injection.classifier for p in every) else None,
+        metrics=metrics,
+        audit=audit,
+        traces=Traces(
+            settings.traces.endpoint,
+            headers={k: v.get_secret_value() for k, v in settings.traces.headers.items()},
+        ),
+    )
+
+
+def _classifier() -> Classifier:
+    from parlour.safety.injection.classifier import load_classifier
+
+    return load_classifier()
+
+
+def _every_policy(settings: Settings) -> list[Policy]:
+    changes = settings.workspaces.values()
+    return [settings.policy, *(changed(settings.policy, change) for change in changes)]
+
+
 def privacy(
     settings: Settings, policies: Policies, database: Database, metrics: Metrics
 ) -> Privacy:
@@ -338,11 +381,7 @@ def privacy(
 
 def _finder(settings: Settings) -> Finder | None:
     """Presidio, when any workspace asks for it."""
-    policies = [
-        settings.policy,
-        *(changed(settings.policy, c) for c in settings.workspaces.values()),
-    ]
-    if not any(policy.privacy.presidio for policy in policies):
+    if not any(policy.privacy.presidio for policy in _every_policy(settings)):
         return None
     from parlour.safety.personal.presidio import Presidio
 

@@ -221,6 +221,68 @@ class LimitsPolicy(Section):
         return self.tiers.get(name) or self.tiers[DEFAULT_TIER]
 
 
+Reaction = Literal["off", "label", "warn", "block"]
+
+
+class InjectionPolicy(Section):
+    """What happens when a text tries to give the assistant orders.
+
+    `label` counts it and tells the model, `warn` tells people too, `block` keeps the text out.
+    """
+
+    user: Reaction = Field("label", description="In what people write.")
+    tool_results: Reaction = Field("label", description="In what tools return.")
+    documents: Reaction = Field("label", description="In documents and pages.")
+    classifier: bool = Field(
+        False, description="Ask the classifier as well as the patterns; needs `[injection]`."
+    )
+
+
+class TopicsPolicy(Section):
+    """What the assistant may talk about."""
+
+    allow: tuple[str, ...] = Field(
+        (),
+        description="Topics in a few words each; empty = any. A small prompt checks each question "
+        "while the answer is being made.",
+    )
+    refusal: str = Field(
+        "I can't help with that here. Ask me about what this product is for.",
+        description="What is said to any other question.",
+    )
+    route: str = Field(
+        "", description="The route whose model checks; empty = the one that answers."
+    )
+    timeout_s: float = Field(5, gt=0, description="Seconds to wait for the check.")
+    unsure: Literal["answer", "refuse"] = Field(
+        "answer", description="What to do when the check gives no verdict, or none in time."
+    )
+
+
+class OutputPolicy(Section):
+    """How answers are checked before they are shown (`safe`), or while (`stream`)."""
+
+    mode: Literal["off", "stream", "safe"] = Field(
+        "stream",
+        description="`safe` shows an answer once all of it was checked. `stream` checks every 64 "
+        "pieces and at the end, and withdraws; for OpenAI clients, who cannot take back, it shows "
+        "checked blocks.",
+    )
+    secrets: bool = Field(True, description="Keys, tokens and passwords.")
+    personal: tuple[str, ...] = Field(
+        ("card", "iban", "national_id"),
+        description="Kinds of personal data, as in `privacy`; placeholders are none.",
+    )
+    prompt: bool = Field(True, description="Eight words in a row of the system prompt.")
+    topic: bool = Field(
+        False, description="Ask the topic check about the whole answer, too; takes a model call."
+    )
+    placeholder: str = Field(
+        "This answer was withdrawn because of what was in it. Ask again in other words.",
+        description="What stands in place of a withdrawn answer.",
+    )
+
+
 class Policy(Section):
     """All that may differ per workspace."""
 
@@ -228,6 +290,9 @@ class Policy(Section):
     turns: TurnPolicy = Field(default_factory=lambda: TurnPolicy.model_validate({}))
     routes: RoutePolicy = Field(default_factory=lambda: RoutePolicy.model_validate({}))
     privacy: PrivacyPolicy = Field(default_factory=lambda: PrivacyPolicy.model_validate({}))
+    injection: InjectionPolicy = Field(default_factory=lambda: InjectionPolicy.model_validate({}))
+    topics: TopicsPolicy = Field(default_factory=lambda: TopicsPolicy.model_validate({}))
+    output: OutputPolicy = Field(default_factory=lambda: OutputPolicy.model_validate({}))
     ledger: LedgerPolicy = Field(default_factory=LedgerPolicy)
     page: PagePolicy = Field(default_factory=lambda: PagePolicy.model_validate({}))
     tools: ToolsPolicy = Field(default_factory=lambda: ToolsPolicy.model_validate({}))

@@ -146,6 +146,7 @@ class Services:
             self.router.close,
             *([self.peers.close] if self.peers else []),
             self.decisions.close,
+            self.runner.close,
             self.events.close,
             self.audit.close,
             self.database.close,

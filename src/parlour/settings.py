@@ -168,6 +168,19 @@ class RetentionSettings(_Section):
     )
 
 
+class TraceSettings(_Section):
+    """Where spans go; they have no texts in them."""
+
+    endpoint: str = Field(
+        "",
+        description="Address of an OpenTelemetry collector for traces over HTTP, "
+        "`http://host:4318/v1/traces`; empty = none. Needs the extra `[otel]`.",
+    )
+    headers: dict[str, SecretStr] = Field(
+        default_factory=dict[str, SecretStr], description="Headers sent with every export."
+    )
+
+
 class Settings(BaseSettings):
     """The whole tree. Top-level names are `PARLOUR_<NAME>` in the environment."""
 
@@ -253,6 +266,7 @@ class Settings(BaseSettings):
         description="Approved ways to models, by name; `policy.routes.use` says who uses which.",
     )
     prices: PriceSettings = Field(default_factory=lambda: PriceSettings.model_validate({}))
+    traces: TraceSettings = Field(default_factory=lambda: TraceSettings.model_validate({}))
     mcp: dict[str, McpServer] = Field(
         default_factory=dict[str, McpServer],
         description="MCP servers by name; see the section below.",
@@ -273,6 +287,12 @@ class Settings(BaseSettings):
                 field = ".".join(["workspaces", name, *map(str, first["loc"])])
                 raise ValueError(f"`{field}`: {first['msg']}") from None
         return self
+
+    def secret_values(self) -> tuple[str, ...]:
+        """Every secret of the deployment, so that no answer says one."""
+        held = [self.secret, self.openai_api_key, self.anthropic_api_key]
+        held += [v for server in self.mcp.values() for v in server.headers.values()]
+        return tuple(value.get_secret_value() for value in held if value is not None)
 
     def policies(self) -> Policies:
         """The policy of every workspace."""

@@ -248,3 +248,12 @@ async def test_canaries_reach_neither_upstream_nor_logs_nor_the_database(
             assert canary not in sent
             assert canary not in log
             assert canary not in kept
+
+
+async def test_personal_data_on_the_page_is_masked_too(open_house: OpenHouse, database_url: str):
+    async with open_house(ECHO, policy=MASK) as it:
+        page = {"kind": "customer", "title": "Ann", "fields": {"mail": MAIL}}
+        await it.ask("c1", "hello", context=page)
+        assert MAIL not in heard(it)
+        assert "[EMAIL_1]" in heard(it)
+        assert MAIL not in await rows(database_url, "messages", "turns", "masked_values")

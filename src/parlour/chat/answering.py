@@ -8,6 +8,7 @@ from parlour.agent.graph import Agent, AgentLimits, Answer, ProgressReport, Run
 from parlour.agent.prompt import system_prompt
 from parlour.agent.saver import TurnSaver
 from parlour.chat.context import pinned, to_prompt
+from parlour.chat.judge import Judge, Over
 from parlour.chat.outflow import Outflow
 from parlour.chat.privacy import Privacy
 from parlour.chat.running import Running, TurnLimits
@@ -16,6 +17,7 @@ from parlour.errors import TurnLost
 from parlour.models.routed import Router
 from parlour.policy import Policies
 from parlour.store.turns import Turns
+from parlour.telemetry import traces as tr
 from parlour.telemetry.metrics import Metrics
 from parlour.tools.toolbox import Toolbox
 
@@ -32,6 +34,7 @@ class Answering:
         toolbox: Toolbox,
         policies: Policies,
         privacy: Privacy,
+        judge: Judge,
         limits: TurnLimits,
         metrics: Metrics,
         own_words: str = "",
@@ -42,6 +45,7 @@ class Answering:
         self._toolbox = toolbox
         self._policies = policies
         self._privacy = privacy
+        self._judge = judge
         self._limits = limits
         self._metrics = metrics
         self._system = system_prompt(own_words)
@@ -58,11 +62,15 @@ class Answering:
             await asyncio.shield(running.committed)
             server = self._toolbox.server_of(request.name)
             request = self._privacy.arguments(running, server, request)
-            outcome = await self._toolbox.call(
-                running.principal, request, thread=running.thread, on_progress=report
-            )
+            named = {tr.OPERATION: "execute_tool", tr.TOOL_NAME: request.name}
+            with self._judge.traces.span(f"execute_tool {request.name}", **named) as span:
+                outcome = await self._toolbox.call(
+                    running.principal, request, thread=running.thread, on_progress=report
+                )
+                span.set(tr.STATUS, "ok" if outcome.ok else "failed")
             self._metrics.tool_called(server, ok=outcome.ok, elapsed_ms=outcome.elapsed_ms)
-            return await self._privacy.result(running, outcome)
+            outcome = await self._privacy.result(running, outcome)
+            return await self._judge.result(running, outcome)
 
         async def save(data: bytes) -> None:
             # Before the commit there is no turn to keep it with, and a quick round gets here first.
@@ -72,16 +80,18 @@ class Answering:
 
         self._filter(running)
         words = await self._words(running.principal)
+        prompt = await self._privacy.prompt(
+            running, to_prompt(pinned(words, running.principal, running.page), history)
+        )
+        model = self._router.model(
+            running.principal.workspace,
+            turn=running.turn,
+            hear=running.hear,
+            meter=running.tab.meter(),
+        )
         run = Run(
-            prompt=await self._privacy.prompt(
-                running, to_prompt(pinned(words, running.principal, running.page), history)
-            ),
-            model=self._router.model(
-                running.principal.workspace,
-                turn=running.turn,
-                hear=running.hear,
-                meter=running.tab.meter(),
-            ),
+            prompt=self._judge.told(running, prompt),
+            model=self._judge.model(running, model, history),
             tools=await self._tools(running),
             resolve_tool=resolve_tool,
             call_tool=call_tool,
@@ -89,14 +99,24 @@ class Answering:
             stored=lambda: asyncio.shield(running.committed),
             limits=self._agent_limits(running),
         )
-        return await self._agent.run(run, saver=TurnSaver(save=save), thread=running.turn)
+        try:
+            return await self._agent.run(run, saver=TurnSaver(save=save), thread=running.turn)
+        except (asyncio.CancelledError, Over):
+            over = await self._judge.over(running)
+            if over is None:
+                raise
+            return over
+        finally:
+            await self._judge.end(running)
 
     async def _tools(self, running: Running) -> tuple[ToolSpec, ...]:
         return await self._toolbox.specs(running.principal) if running.tab.has("tools") else ()
 
     def _filter(self, running: Running) -> None:
         """What the model says passes these, in this order: privacy, links, output, topic."""
-        answer, reasoning = self._privacy.filters(running), self._privacy.filters(running)
+        answer, reasoning = self._judge.filters(running)
+        answer = [*self._privacy.filters(running), *answer]
+        reasoning = [*self._privacy.filters(running), *reasoning]
         if answer:
             running.sink.filter(Outflow(answer), Outflow(reasoning))
 

@@ -29,6 +29,11 @@ class Ask:
     hidden: bool = False
     page: PageContext | None = None
 
+    @property
+    def irrevocable(self) -> bool:
+        """The asker's protocol cannot take back what was shown (the OpenAI face)."""
+        return self.history is not None
+
     def fingerprint(self) -> bytes:
         """Tells two different bodies under one key apart.
 

@@ -32,6 +32,12 @@ def pinned(system: str, principal: Principal, page: PageContext | None) -> str:
     return "\n\n".join(texts)
 
 
+def with_system(prompt: list[ChatMessage], words: str) -> list[ChatMessage]:
+    """The prompt with something added to its system message, at the end."""
+    first, *rest = prompt
+    return [{**first, "content": f"{first['content']}\n\n{words}"}, *rest]
+
+
 def to_prompt(system: str, history: tuple[Message, ...]) -> list[ChatMessage]:
     """The system message and the conversation, oldest first, in the neutral shape of models."""
     messages: list[ChatMessage] = [{"role": "system", "content": system}]

@@ -73,7 +73,7 @@ class Outflow:
     def __init__(self, filters: Sequence[OutFilter]) -> None:
         self._filters = tuple(filters)
         self._wanted = _search(tuple(f.trigger for f in filters)).search
-        self._busy = False
+        self._busy = any(each.busy for each in self._filters)
         self._passed: deque[str] = deque(maxlen=PASSED_PIECES)
         self._keep = self._passed.append
 

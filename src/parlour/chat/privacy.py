@@ -15,7 +15,9 @@ from typing import Any
 import msgspec
 
 from parlour.chat.ask import Ask
+from parlour.chat.context import with_system
 from parlour.chat.outflow import OutFilter
+from parlour.chat.page import PageContext
 from parlour.chat.running import Running
 from parlour.domain import (
     Message,
@@ -66,6 +68,7 @@ class Taken:
     ask: Ask
     masks: Masks | None = None
     sealed: tuple[SealedValue, ...] = ()
+    orders: tuple[str, ...] = ()  # to the assistant, by rule
 
 
 class Privacy:
@@ -98,7 +101,9 @@ class Privacy:
             return Taken(ask)
         texts = {ask.text, *(_texts(ask.history) if ask.history else ())}
         found = {text: await self._find(policy, text, kinds) for text in texts}
-        if not any(found.values()):
+        page = None if ask.page is None else msgspec.json.encode(ask.page).decode()
+        on_page = page is not None and bool(await self._find(policy, page, kinds))
+        if not on_page and not any(found.values()):
             return Taken(ask)
         self._judge(policy, found[ask.text])
         masks = await self.load(principal, ask.thread)
@@ -110,6 +115,9 @@ class Privacy:
         if history is not None:
             history = tuple(_each_text(message, masked) for message in history)
         kept = replace(ask, text=masked(ask.text), history=history)
+        if ask.page is not None:
+            hidden = masks.mask_all(msgspec.to_builtins(ask.page), kinds)
+            kept = replace(kept, page=msgspec.convert(hidden, PageContext))
         return Taken(kept, masks, self._seal(principal, ask.thread, masks))
 
     def begin(self, running: Running, masks: Masks | None) -> None:
@@ -132,7 +140,7 @@ class Privacy:
         policy = self._policy(running.principal)
         kinds = policy.kinds("mask", "block")
         masks = running.masks
-        if any(placeholders(str(message["content"])) for message in messages[1:]):
+        if any(placeholders(str(message["content"])) for message in messages):
             masks = running.masks = running.masks or Masks()
             self._live[running.turn] = masks
             masks.learn(await self.load(running.principal, running.thread))
@@ -140,7 +148,7 @@ class Privacy:
             messages = [messages[0], *[self._hidden(masks, kinds, m) for m in messages[1:]]]
         if not masks:
             return messages
-        return [messages[0], {"role": "system", "content": EXPLAINED}, *messages[1:]]
+        return with_system(messages, EXPLAINED)
 
     def filters(self, running: Running) -> list[OutFilter]:
         """What the model's words pass, so that values can be put back for the owner."""

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from parlour.chat.ask import Ask
+from parlour.chat.holds import Case
 from parlour.chat.page import PageContext
 from parlour.chat.sink import TurnSink
 from parlour.chat.tab import Tab
@@ -33,6 +34,7 @@ class Running:
     )  # False: the commit failed, so there is no turn
     saved_size: int = 0  # of the log, when its parts were last stored
     masks: Masks | None = None  # None: nothing is masked in this workspace
+    case: Case = field(default_factory=Case)
 
     @property
     def thread(self) -> ThreadId:

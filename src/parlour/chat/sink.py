@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 import zlib
+from collections.abc import Callable
 
 import msgspec
 
@@ -30,6 +31,7 @@ from parlour.events.types import (
     encode_token,
 )
 from parlour.models.pieces import Pieces
+from parlour.safety.output.check import OVERLAP
 
 _WORDS = (TOKEN, b'{"type":"reasoning",')  # how events that are words begin
 
@@ -64,6 +66,14 @@ class TurnSink:
     def filter(self, answer: Outflow, reasoning: Outflow) -> None:
         """Let what the model says pass these filters before it is said."""
         self._answer_flow, self._reasoning_flow = answer, reasoning
+
+    def watch(self, allowed: Callable[[str], bool]) -> None:
+        """Show what was said to `allowed` now and then, in runs that overlap; it withdraws."""
+
+        def look() -> None:
+            allowed(self._words.newest(OVERLAP))
+
+        self._words.on_fold = look
 
     # --- the path of a token ---
 
@@ -157,6 +167,13 @@ class TurnSink:
             self._words.add(text)
         self.flush()
 
+    def instead(self, text: str) -> None:
+        """Say `text` and nothing else: no word was shown yet, and the model is heard no more."""
+        silent = silence()
+        self.filter(silent, silent)
+        self._say(text)
+        self.flush()
+
     # --- everything else ---
 
     def event(self, event: Event) -> None:
@@ -188,8 +205,10 @@ class TurnSink:
                 pass
 
     def used(self, usage: Usage, cost_micros: int | None = None) -> None:
-        """A model call ended: add its tokens and tell the sum, with the turn's cost by now."""
-        self.drain()
+        """A model call ended: add its tokens and tell the sum, with the turn's cost by now.
+
+        It may be a call beside the answer, so it says nothing of what is held back.
+        """
         self.model_calls += 1
         self.usage = self.usage + usage
         self.log.append(

@@ -22,6 +22,7 @@ from parlour.agent.graph import Answer
 from parlour.chat.answering import Answering
 from parlour.chat.ask import Ask, Started
 from parlour.chat.ending import Ending
+from parlour.chat.judge import Judge
 from parlour.chat.page import PageContext, cleaned
 from parlour.chat.privacy import Privacy, Taken
 from parlour.chat.running import Running, TurnLimits
@@ -38,6 +39,7 @@ from parlour.models.routed import Router
 from parlour.policy import Policies
 from parlour.safety.disclosure import DISCLOSURE
 from parlour.store.turns import Claim, NewTurn, Turns
+from parlour.telemetry import traces as tr
 from parlour.telemetry.metrics import Metrics
 
 log = structlog.get_logger("parlour.turn")
@@ -55,6 +57,7 @@ class TurnRunner:
         answering: Answering,
         ending: Ending,
         privacy: Privacy,
+        judge: Judge,
         room: Room,
         till: Till,
         policies: Policies,
@@ -69,6 +72,7 @@ class TurnRunner:
         self._answering = answering
         self._ending = ending
         self._privacy = privacy
+        self._judge = judge
         self._room = room
         self._till = till
         self._policies = policies
@@ -94,7 +98,8 @@ class TurnRunner:
             bounds = self._policies.of(principal.workspace).page
             ask = replace(ask, page=cleaned(ask.page, bounds))
         taken = await self._privacy.take(principal, ask)
-        ask = taken.ask
+        ask, orders = await self._judge.admit(principal, taken.ask)
+        taken = replace(taken, ask=ask, orders=orders)
         claim, entry = await self._second.claim(
             principal, ask, partial(self._claim, principal, taken)
         )
@@ -169,6 +174,10 @@ class TurnRunner:
         """`provider:model` of what answers this user when all is well."""
         return self._router.first(principal.workspace).label
 
+    async def close(self) -> None:
+        """Let go of what the turns used, once they are over."""
+        await asyncio.to_thread(self._judge.traces.close)
+
     # --- the run ---
 
     def _check(self, ask: Ask) -> None:
@@ -228,10 +237,19 @@ class TurnRunner:
         self._privacy.begin(running, taken.masks)
         if claim.page is not None:
             running.page = msgspec.json.decode(claim.page, type=PageContext)
+        self._judge.begin(running, taken.orders)
         history = tuple(claim.history) if ask.history is None else ask.history
         self.running[claim.turn] = running
-        running.task = asyncio.create_task(self._run(running, history), name=f"turn {claim.turn}")
+        running.task = asyncio.create_task(
+            self._traced(running, history), name=f"turn {claim.turn}"
+        )
         return running
+
+    async def _traced(self, running: Running, history: tuple[Message, ...]) -> None:
+        named = {tr.CONVERSATION: running.thread, tr.TURN: running.turn}
+        workspace = running.principal.workspace
+        with self._judge.traces.span("turn", **named, **{tr.WORKSPACE: workspace}):
+            await self._run(running, history)
 
     async def _run(self, running: Running, history: tuple[Message, ...]) -> None:
         structlog.contextvars.bind_contextvars(turn_id=running.turn, thread_id=running.thread)

@@ -5,17 +5,20 @@ A short piece costs sixteen times its length as a string of its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 FOLD = 64  # pieces that become one
 
 
 class Pieces:
     """Add pieces; `join` gives the text so far."""
 
-    __slots__ = ("_folded", "_recent")
+    __slots__ = ("_folded", "_recent", "on_fold")
 
     def __init__(self) -> None:
         self._recent: list[str] = []
         self._folded: list[str] = []
+        self.on_fold: Callable[[], None] | None = None  # called after each fold, so not per piece
 
     def add(self, piece: str) -> None:
         """One more piece at the end. This runs for every token."""
@@ -24,10 +27,17 @@ class Pieces:
         if len(recent) >= FOLD:
             self._folded.append("".join(recent))
             recent.clear()
+            if self.on_fold is not None:
+                self.on_fold()
 
     def join(self) -> str:
         """All of it."""
         return "".join(self._folded) + "".join(self._recent)
+
+    def newest(self, before: int) -> str:
+        """What was folded last, and up to `before` characters that stand before it."""
+        *_, older, last = ["", *self._folded]
+        return older[-before:] + last
 
     def clear(self) -> None:
         """Forget it."""

@@ -1,0 +1,1 @@
+"""Text that tries to give the assistant orders: by pattern, and by an extra classifier."""
