@@ -22,12 +22,14 @@ from parlour.api.mcp import McpFace
 from parlour.api.sse import StreamWatch
 from parlour.api.streams import Streams
 from parlour.chat.answering import Answering
+from parlour.chat.aside import Asides
 from parlour.chat.conversations import Conversations
 from parlour.chat.ending import Ending
 from parlour.chat.judge import Judge
 from parlour.chat.keeper import Keeper
 from parlour.chat.privacy import Privacy
 from parlour.chat.reading import Readings
+from parlour.chat.summary import Remembering
 from parlour.chat.till import Till
 from parlour.chat.turn import TurnRunner
 from parlour.errors import StoreUnavailable
@@ -42,6 +44,7 @@ from parlour.store.database import Database
 from parlour.store.embedded import EmbeddedPostgres, start_embedded
 from parlour.store.ledger import Ledger
 from parlour.store.routes import RouteDecisions
+from parlour.store.summaries import Summaries
 from parlour.store.threads import Threads
 from parlour.store.tool_results import ToolResults
 from parlour.store.turns import Turns
@@ -174,10 +177,21 @@ def _runner(ground: Ground) -> TurnRunner:
         ),
         privacy=ground.privacy,
         judge=ground.judge,
+        remembering=_remembering(ground),
         room=Room(turns_max=limits.turns_max, wait_s=limits.turn_wait_s),
         till=ground.till,
         policies=ground.policies,
         limits=turn_limits,
+        metrics=ground.metrics,
+    )
+
+
+def _remembering(ground: Ground) -> Remembering:
+    asides = Asides(router=ground.router, till=ground.till, ledger=ground.ledger)
+    return Remembering(
+        store=Summaries(ground.database),
+        asides=asides,
+        policies=ground.policies,
         metrics=ground.metrics,
     )
 

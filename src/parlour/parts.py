@@ -79,7 +79,6 @@ def turn_limits(settings: Settings) -> TurnLimits:
         turn_s_max=limits.turn_s_max,
         message_chars_max=limits.message_chars_max,
         log_bytes_max=limits.log_bytes_max,
-        window_messages=limits.window_messages,
         lease_s=limits.lease_s,
     )
 

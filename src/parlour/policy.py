@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from typing import Any, Literal, cast
+from typing import Any, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Section(BaseModel):
@@ -283,6 +283,36 @@ class OutputPolicy(Section):
     )
 
 
+class MemoryPolicy(Section):
+    """How much of a conversation the model is sent, and what becomes of the rest."""
+
+    window_messages: int = Field(
+        20, ge=2, description="Last messages of the conversation that the model sees."
+    )
+    context_tokens: int = Field(
+        4_000,
+        ge=200,
+        description="Tokens of the summary and these messages together; the question itself, the "
+        "page and the rules are not counted, and never cut.",
+    )
+    summaries: bool = Field(
+        True, description="Summarise what the model is not sent any more, after an answer."
+    )
+    summary_after_tokens: int = Field(
+        3_500, ge=100, description="Tokens of context from which older messages are summarised."
+    )
+    summary_tokens_max: int = Field(500, ge=50, description="Tokens of one summary.")
+    summary_days: float = Field(
+        30, gt=0, description="Days that a summary is kept after it was made; then it is made anew."
+    )
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.summary_after_tokens > self.context_tokens:
+            raise ValueError("summary_after_tokens is at most context_tokens")
+        return self
+
+
 class Policy(Section):
     """All that may differ per workspace."""
 
@@ -294,6 +324,7 @@ class Policy(Section):
     topics: TopicsPolicy = Field(default_factory=lambda: TopicsPolicy.model_validate({}))
     output: OutputPolicy = Field(default_factory=lambda: OutputPolicy.model_validate({}))
     ledger: LedgerPolicy = Field(default_factory=LedgerPolicy)
+    memory: MemoryPolicy = Field(default_factory=lambda: MemoryPolicy.model_validate({}))
     page: PagePolicy = Field(default_factory=lambda: PagePolicy.model_validate({}))
     tools: ToolsPolicy = Field(default_factory=lambda: ToolsPolicy.model_validate({}))
     limits: LimitsPolicy = Field(default_factory=lambda: LimitsPolicy.model_validate({}))

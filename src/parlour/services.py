@@ -139,6 +139,7 @@ class Services:
         self.probe.stop()
         parts: list[Callable[[], Awaitable[None]]] = [
             self.housekeeping.close,
+            self.runner.remembering.close,
             self.price_list.close,
             self.till.quotas.close,
             self.mcp.close,

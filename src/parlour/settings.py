@@ -60,9 +60,6 @@ class LimitSettings(_Section):
     )
     turn_s_max: float = Field(120, gt=0, description="Seconds a turn may take.")
     reply_tokens_max: int = Field(4_096, ge=1, description="Tokens of one model reply.")
-    window_messages: int = Field(
-        20, ge=1, description="Last messages of the conversation that the model sees."
-    )
     log_bytes_max: int = Field(
         8_000_000, ge=10_000, description="Bytes of events one turn may say; more ends the turn."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from parlour import tokens
 from parlour.agent.graph import Agent, AgentLimits, Answer, ProgressReport, Run
 from parlour.agent.prompt import system_prompt
 from parlour.agent.saver import TurnSaver
@@ -14,6 +15,7 @@ from parlour.chat.privacy import Privacy
 from parlour.chat.running import Running, TurnLimits
 from parlour.domain import Message, Principal, ToolOutcome, ToolRequest, ToolSpec
 from parlour.errors import TurnLost
+from parlour.models.port import ChatMessage
 from parlour.models.routed import Router
 from parlour.policy import Policies
 from parlour.store.turns import Turns
@@ -80,9 +82,7 @@ class Answering:
 
         self._filter(running)
         words = await self._words(running.principal)
-        prompt = await self._privacy.prompt(
-            running, to_prompt(pinned(words, running.principal, running.page), history)
-        )
+        prompt = await self._privacy.prompt(running, self._prompt(running, words, history))
         model = self._router.model(
             running.principal.workspace,
             turn=running.turn,
@@ -111,6 +111,17 @@ class Answering:
 
     async def _tools(self, running: Running) -> tuple[ToolSpec, ...]:
         return await self._toolbox.specs(running.principal) if running.tab.has("tools") else ()
+
+    def _prompt(
+        self, running: Running, words: str, history: tuple[Message, ...]
+    ) -> list[ChatMessage]:
+        """What is pinned, and as much of the conversation as fits."""
+        system = pinned(words, running.principal, summary=running.summary, page=running.page)
+        if running.ask.history is not None:  # the caller's own, who decides what is sent
+            return to_prompt(system, history)
+        memory = self._policies.of(running.principal.workspace).memory
+        most = memory.context_tokens - tokens.count(running.summary)
+        return to_prompt(system, history, most=most)
 
     def _filter(self, running: Running) -> None:
         """What the model says passes these, in this order: privacy, links, output, topic."""

@@ -10,7 +10,7 @@ from parlour.chat.holds import Case
 from parlour.chat.page import PageContext
 from parlour.chat.sink import TurnSink
 from parlour.chat.tab import Tab
-from parlour.domain import MessageId, Principal, ThreadId, TurnId
+from parlour.domain import Message, MessageId, Principal, ThreadId, TurnId
 from parlour.events.types import Event
 from parlour.safety.personal.masks import Masks
 
@@ -26,6 +26,8 @@ class Running:
     fence: int
     sink: TurnSink
     tab: Tab
+    history: tuple[Message, ...] = ()  # what the claim found, oldest first, the question included
+    summary: str = ""  # of what came before the history
     page: PageContext | None = None  # that of the question, whenever it was asked
     task: asyncio.Task[None] | None = None
     stopping: bool = False
@@ -54,7 +56,6 @@ class TurnLimits:
     turn_s_max: float
     message_chars_max: int
     log_bytes_max: int
-    window_messages: int
     reply_tokens_max: int
     temperature: float | None = None
     lease_s: float = 15

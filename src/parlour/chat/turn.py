@@ -28,6 +28,7 @@ from parlour.chat.privacy import Privacy, Taken
 from parlour.chat.running import Running, TurnLimits
 from parlour.chat.second import SecondMessages
 from parlour.chat.sink import TurnSink
+from parlour.chat.summary import Remembering
 from parlour.chat.tab import Tab
 from parlour.chat.till import Entry, Till
 from parlour.domain import Message, MessageId, Principal, TextPart, ThreadId, TurnId
@@ -58,6 +59,7 @@ class TurnRunner:
         ending: Ending,
         privacy: Privacy,
         judge: Judge,
+        remembering: Remembering,
         room: Room,
         till: Till,
         policies: Policies,
@@ -73,6 +75,7 @@ class TurnRunner:
         self._ending = ending
         self._privacy = privacy
         self._judge = judge
+        self.remembering = remembering
         self._room = room
         self._till = till
         self._policies = policies
@@ -119,7 +122,8 @@ class TurnRunner:
 
     async def _claim(self, principal: Principal, taken: Taken) -> tuple[Claim, Entry | None]:
         """A claim, with a place in the room and its price put aside unless it joins a turn."""
-        new, window = self._new_turn(principal, taken), self._limits.window_messages
+        new = self._new_turn(principal, taken)
+        window = self._policies.of(principal.workspace).memory.window_messages
         await self._room.enter(principal.workspace)
         joined = True
         try:
@@ -239,6 +243,7 @@ class TurnRunner:
             running.page = msgspec.json.decode(claim.page, type=PageContext)
         self._judge.begin(running, taken.orders)
         history = tuple(claim.history) if ask.history is None else ask.history
+        running.history, running.summary = history, claim.summary
         self.running[claim.turn] = running
         running.task = asyncio.create_task(
             self._traced(running, history), name=f"turn {claim.turn}"
@@ -286,6 +291,7 @@ class TurnRunner:
             await running.tab.close(kept=kept)
             if kept:
                 await self._ending.store_and_say(running, answer, problem)
+                self.remembering.turn_ended(running)
         finally:
             running.sink.log.close()
             self._privacy.end(running)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 ELLIPSIS = "…"
-FENCES = ("page_context", "conversation_summary")
+FENCES = ("page_context", "conversation_summary", "conversation")
 
 # Controls, soft hyphen, joiners, direction marks, fillers, variation selectors, halves of
 # characters, private use, annotations, tags. Not the few format characters that are visible.

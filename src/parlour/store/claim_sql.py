@@ -4,6 +4,11 @@
 the question stands (submit, edit), or which question is answered again. Everything else hangs on
 `turn`, which stays empty when a key or the running turn of the thread stands in the way. One row
 comes back for each message of the history, oldest first, or one without a message.
+
+The branch is walked from its newest message up to the first one that a summary covers; that one
+comes with the summary, before the history. A summary that has fallen behind the window is looked
+for three windows far: better a gap than to forget everything. `OFFSET 0` makes each step one look
+at the primary key: a planner without statistics would read the whole thread for it.
 """
 
 from __future__ import annotations
@@ -11,6 +16,8 @@ from __future__ import annotations
 from typing import Literal, LiteralString
 
 Trigger = Literal["submit", "edit", "regenerate"]
+
+REACH: LiteralString = "3"  # windows
 
 _SUBMIT: LiteralString = """
 w AS (INSERT INTO workspaces (id) VALUES (%(workspace)s) ON CONFLICT DO NOTHING),
@@ -76,16 +83,21 @@ answer AS (
 _BRANCH: LiteralString = """,
 branch AS (
   SELECT m.thread, m.id, m.parent, m.role, m.parts, m.metadata, m.status, m.turn, m.created_at,
-    1 AS depth
-  FROM place JOIN messages m ON m.thread = %(thread)s AND m.id = {start}
+    1 AS depth, s.text AS summary
+  FROM place CROSS JOIN LATERAL (
+    SELECT * FROM messages x WHERE x.thread = %(thread)s AND x.id = {start} OFFSET 0) m
+  LEFT JOIN summaries s ON s.thread = m.thread AND s.message = m.id AND s.expires_at > now()
   UNION ALL
   SELECT m.thread, m.id, m.parent, m.role, m.parts, m.metadata, m.status, m.turn, m.created_at,
-    b.depth + 1
-  FROM branch b JOIN messages m ON m.thread = b.thread AND m.id = b.parent
-  WHERE b.depth < %(window)s)
+    b.depth + 1, s.text
+  FROM branch b CROSS JOIN LATERAL (
+    SELECT * FROM messages x WHERE x.thread = b.thread AND x.id = b.parent OFFSET 0) m
+  LEFT JOIN summaries s ON s.thread = m.thread AND s.message = m.id AND s.expires_at > now()
+  WHERE b.summary IS NULL AND b.depth < %(window)s * {reach})
 SELECT place.found, turn.fence, {asked_at}, place.question, place.parent, {page},
-  b.id, b.parent, b.role, b.parts::text, b.status, b.turn, b.created_at
-FROM place LEFT JOIN turn ON true {question} LEFT JOIN branch b ON true
+  b.id, b.parent, b.role, b.parts::text, b.status, b.turn, b.created_at, b.summary
+FROM place LEFT JOIN turn ON true {question}
+LEFT JOIN branch b ON b.depth <= %(window)s OR b.summary IS NOT NULL
 ORDER BY b.depth DESC
 """
 
@@ -98,6 +110,7 @@ def _statement(*places: LiteralString, asks: bool) -> LiteralString:
     branch = (
         _BRANCH.replace("{start}", "place.parent" if asks else "place.question")
         .replace("{asked_at}", "question.created_at" if asks else "NULL::timestamptz")
+        .replace("{reach}", REACH)
         .replace("{page}", "place.page::text" if asks else _STORED_PAGE)
         .replace("{question}", "LEFT JOIN question ON true" if asks else "")
     )

@@ -78,6 +78,7 @@ class Claim:
     Holds a connection until `commit` or `abandon`; call one of them within moments, never across
     a model call. `history` is oldest first and ends in the user message. `page` is the page context
     that belongs to it: as given, or as kept with the message that is edited or answered again.
+    `summary` is of the messages before the history.
     """
 
     turn: TurnId
@@ -88,6 +89,7 @@ class Claim:
     parent: MessageId | None = None  # of the user message
     history: list[Message] = field(default_factory=list[Message])
     page: bytes | None = None
+    summary: str = ""
     held: tuple[Database, Connection] | None = field(default=None, repr=False)
 
     async def commit(self) -> None:
@@ -157,12 +159,15 @@ def _claim(new: NewTurn, rows: list[Row], window: int) -> Claim | None:
     the branch lacks its last message, or has an answer that ended meanwhile."""
     _, fence, asked_at, question, parent = rows[0][:5]
     page: str | None = rows[-1][5]
-    history = [_message(new.thread, row[6:]) for row in rows if row[6] is not None]
+    history = [_message(new.thread, row[6:13]) for row in rows if row[6] is not None]
+    summary: str | None = rows[0][13]
     last = parent if new.user_message is not None else question
     if last is not None and (not history or history[-1].id != last):
         return None
     if any(message.status is TurnStatus.RUNNING for message in history):
         return None
+    if summary is not None:
+        del history[0]  # the last message that the summary covers
     if new.user_message is not None:
         history.append(
             Message(
@@ -174,8 +179,9 @@ def _claim(new: NewTurn, rows: list[Row], window: int) -> Claim | None:
         assistant_message=new.assistant_message,
         fence=fence,
         user_message=question,
-        parent=history[-1].parent,
+        parent=history[-1].parent if history else None,
         history=history[-window:],
+        summary=summary or "",
         page=None if page is None else page.encode(),
     )
 

@@ -1,5 +1,5 @@
-"""What is kept no longer goes: event blobs of old turns, threads that no list shows, and tool
-results that were kept whole.
+"""What is kept no longer goes: event blobs of old turns, threads that no list shows, tool results
+that were kept whole, and summaries.
 
 Every process that serves or works sweeps once at the start and every hour; an advisory lock lets
 one at a time do it. Work is done in small transactions, so that nobody waits behind it. A turn
@@ -31,6 +31,7 @@ class Swept:
     events: int
     threads: int
     results: int = 0
+    summaries: int = 0
 
 
 NOTHING = Swept(0, 0)
@@ -66,6 +67,7 @@ class Housekeeping:
             events=await self._delete(_OLD_EVENTS, self._events_days),
             threads=await self._delete(_OLD_HIDDEN, self._hidden_days),
             results=await self._delete(_OLD_RESULTS, 0),
+            summaries=await self._delete(_OLD_SUMMARIES, 0),
         )
 
     async def _delete(self, statement: LiteralString, days: float) -> int:
@@ -110,6 +112,12 @@ _OLD_RESULTS: LiteralString = """
 DELETE FROM tool_results WHERE handle IN (
   SELECT handle FROM tool_results
   WHERE expires_at < now() - make_interval(secs => %(days)s * 86400.0) LIMIT %(batch)s
+)
+"""
+
+_OLD_SUMMARIES: LiteralString = """
+DELETE FROM summaries WHERE (thread, message) IN (
+  SELECT thread, message FROM summaries WHERE expires_at < now() LIMIT %(batch)s
 )
 """
 

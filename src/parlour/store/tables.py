@@ -129,7 +129,8 @@ messages = Table(
     ForeignKeyConstraint(["thread", "parent"], ["messages.thread", "messages.id"]),
     CheckConstraint("role in ('user', 'assistant')", name="role"),
     CheckConstraint(f"status in ({_STATUSES})", name="status"),
-    Index(None, "thread", "parent", "role", "seq"),
+    # Not led by the thread: else it looks as good as the primary key for finding one message.
+    Index(None, "parent", "thread", "role", "seq"),
 )
 
 

@@ -73,9 +73,19 @@ class Metrics:
             ["guard", "rule", "action"],
             registry=registry,
         )
+        self._beside(registry)
         self._money(registry)
         self._edge(registry)
         self._resources(registry)
+
+    def _beside(self, registry: CollectorRegistry) -> None:
+        """What is done beside the answers."""
+        self.summaries = Counter(
+            "parlour_summaries_total",
+            "Steps of summaries of long conversations: made, failed or skipped.",
+            ["outcome"],
+            registry=registry,
+        )
 
     def _money(self, registry: CollectorRegistry) -> None:
         """What is spent, and what limits have refused."""
