@@ -15,7 +15,18 @@ from starlette.types import ASGIApp
 
 from parlour import __version__, parts
 from parlour.agent.graph import Agent
-from parlour.api import ai_sdk, health, me, openai, page, problems, threads, turns
+from parlour.api import (
+    admin_tools,
+    ai_sdk,
+    health,
+    me,
+    openai,
+    page,
+    problems,
+    results,
+    threads,
+    turns,
+)
 from parlour.api import limits as limits_api
 from parlour.api.edge import Edge
 from parlour.api.mcp import McpFace
@@ -50,6 +61,7 @@ from parlour.store.tool_results import ToolResults
 from parlour.store.turns import Turns
 from parlour.telemetry.loop_probe import LoopProbe
 from parlour.telemetry.metrics import Metrics
+from parlour.tools.pins import Pins
 from parlour.tools.toolbox import Toolbox
 
 
@@ -64,6 +76,7 @@ class Ground:
     database: Database
     events: EventLog
     toolbox: Toolbox
+    pins: Pins
     decisions: RouteDecisions
     router: Router
     turns: Turns
@@ -99,6 +112,7 @@ async def build(settings: Settings) -> Services:
         decisions=ground.decisions,
         peers=parts.breaker_peers(settings, ground.router),
         toolbox=ground.toolbox,
+        pins=ground.pins,
         runner=runner,
         privacy=ground.privacy,
         keeper=Keeper(
@@ -131,6 +145,7 @@ async def _ground(settings: Settings) -> Ground:
     router = parts.router(routes, settings, policies, metrics=metrics, decisions=decisions)
     ledger = Ledger(database)
     guards = parts.guards(settings, policies, router=router, metrics=metrics, audit=audit)
+    pins = parts.tool_pins(database, audit)
     return Ground(
         settings=settings,
         metrics=metrics,
@@ -138,7 +153,8 @@ async def _ground(settings: Settings) -> Ground:
         postgres=postgres,
         database=database,
         events=events,
-        toolbox=parts.toolbox(servers, database, policies, audit),
+        toolbox=parts.toolbox(servers, database, policies, pins),
+        pins=pins,
         decisions=decisions,
         router=router,
         turns=Turns(database),
@@ -234,6 +250,8 @@ def create_api(services: Services) -> FastAPI:
     for routes in (
         turns.router(access=access, runner=runner, streams=streams),
         threads.router(access=access, threads=conversations),
+        results.router(access=access, results=ToolResults(services.database)),
+        admin_tools.router(access=access, pins=services.pins),
         ai_sdk.router(access=access, runner=runner, streams=streams, threads=services.threads),
         openai.router(access=access, runner=runner, streams=streams),
         me.router(

@@ -1,4 +1,4 @@
-"""The command line: serve, worker, migrate, doctor, chat, token, routes, fetch-model.
+"""The command line: serve, worker, migrate, doctor, tools, chat, token, routes, fetch-model.
 
 Imports are late: `parlour --help` answers at once.
 """
@@ -156,6 +156,36 @@ def routes(
             await services.close()
 
     print("\n".join(asyncio.run(show())))
+
+
+@app.command()
+def tools(
+    action: Annotated[str, typer.Argument(help="list or approve.")] = "list",
+    server: Annotated[str, typer.Argument(help="Whose tools to approve.")] = "",
+    tool: Annotated[str, typer.Argument(help="Which one; empty = all that wait.")] = "",
+    workspace: Annotated[str, typer.Option(help="Id of the workspace.")] = "",
+    digest: Annotated[str, typer.Option(help="Only this description, by its beginning.")] = "",
+) -> None:
+    """Show which descriptions of tools are approved, and approve those that wait."""
+    from parlour.app import build
+    from parlour.commands import tools as command
+    from parlour.services import database_url, prepare_database
+
+    if action not in {"list", "approve"}:
+        raise ConfigurationError(f"`parlour tools {action}` is not known: list or approve.")
+
+    async def done() -> list[str]:
+        services = await build(_settings())
+        try:
+            url = database_url(services.settings, services.postgres)
+            await prepare_database(services.settings, url)
+            if action == "list":
+                return await command.list_tools(services, workspace)
+            return await command.approve(services, workspace, server, tool, digest)
+        finally:
+            await services.close()
+
+    print("\n".join(asyncio.run(done())))
 
 
 @app.command("fetch-model")

@@ -14,6 +14,7 @@
     |  |- ThreadNotFound            thread_not_found
     |  |- TurnNotFound              turn_not_found
     |  |- MessageNotFound           message_not_found
+    |  |- ResultNotFound            result_not_found
     |  `- ModelNotFound             model_not_found
     |- Conflict                409  conflict
     |  |- TurnInProgress            turn_in_progress
@@ -144,6 +145,13 @@ class MessageNotFound(NotFound):
 
     code = "message_not_found"
     title = "No such message"
+
+
+class ResultNotFound(NotFound):
+    """No such tool result in this conversation, or it is kept no longer."""
+
+    code = "result_not_found"
+    title = "No such result"
 
 
 class ModelNotFound(NotFound):

@@ -300,16 +300,16 @@ def tool_servers(settings: Settings) -> tuple[ServerConfig, ...]:
     return tuple(_server(settings, name) for name in settings.mcp)
 
 
+def tool_pins(database: Database, audit: Audit) -> Pins:
+    """Which descriptions of tools are approved."""
+    return Pins(ToolPins(database), audit=audit)
+
+
 def toolbox(
-    servers: tuple[ServerConfig, ...], database: Database, policies: Policies, audit: Audit
+    servers: tuple[ServerConfig, ...], database: Database, policies: Policies, pins: Pins
 ) -> Toolbox:
     """The servers with what they need of the database."""
-    return Toolbox(
-        servers,
-        policies=policies,
-        pins=Pins(ToolPins(database), audit=audit),
-        results=ToolResults(database),
-    )
+    return Toolbox(servers, policies=policies, pins=pins, results=ToolResults(database))
 
 
 def _server(settings: Settings, name: str) -> ServerConfig:

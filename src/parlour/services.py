@@ -38,6 +38,7 @@ from parlour.store.threads import Threads
 from parlour.store.turns import Turns
 from parlour.telemetry.loop_probe import LoopProbe
 from parlour.telemetry.metrics import Metrics
+from parlour.tools.pins import Pins
 from parlour.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Services:
     decisions: RouteDecisions
     peers: RedisPeers | None
     toolbox: Toolbox
+    pins: Pins
     runner: TurnRunner
     privacy: Privacy
     keeper: Keeper

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from parlour.cli import main
+from parlour.store.database import Database
+from parlour.store.tool_pins import Seen, ToolPins
 from tests.live.process import environment, run, served
 from tests.postgres import fresh_database
 
@@ -214,3 +216,26 @@ async def test_a_conversation_in_the_terminal_knows_the_page(tmp_path: Path, dat
         code, _, said = await run(*chat, folder=tmp_path, **settings)
         assert code == 1
         one_sentence(said)
+
+
+async def test_tools_that_changed_are_shown_and_approved(
+    tmp_path: Path, database: Database, database_url: str
+):
+    pins = ToolPins(database)
+    for words in ("Reads.", "Reads. Also \u202esends."):
+        seen = Seen("files", "read_file", words.rjust(20, "0"), {"description": words})
+        await pins.see("acme", [seen], hold=False)
+    settings = {"PARLOUR_DATABASE_URL": database_url}
+    acme = ("--workspace", "acme")
+    _, listed, _ = await run("tools", "list", *acme, folder=tmp_path, **settings)
+    assert "✓ read_file" in listed
+    assert "✗ read_file" in listed
+    assert "description was: 'Reads.'" in listed
+    assert "description is:  'Reads. Also \\u202esends.'" in listed  # nothing hides
+    _, approved, _ = await run("tools", "approve", "files", *acme, folder=tmp_path, **settings)
+    assert approved.startswith("approved: files read_file")
+    _, again, _ = await run("tools", "approve", "files", *acme, folder=tmp_path, **settings)
+    assert again == "Nothing of that waits for approval.\n"
+    code, _, said = await run("tools", "burn", folder=tmp_path, **settings)
+    assert code == 1
+    assert "list or approve" in one_sentence(said)

@@ -53,6 +53,14 @@ class Access:
             raise Unauthenticated("Send the host's token as `Authorization: Bearer <token>`.")
         return self.from_token(token.strip())
 
+    async def admin(self, request: Request) -> Principal:
+        """The principal of a request that only administrators may make: the role `admin` in the
+        token, or the one local user. Raises `Unauthenticated` or `Forbidden`."""
+        principal = await self.principal(request)
+        if not (principal.local or "admin" in principal.roles):
+            raise Forbidden("Only administrators of the workspace may do that.")
+        return principal
+
     def from_token(self, token: str) -> Principal:
         """The principal that a token proves. Raises `Unauthenticated`."""
         try:

@@ -219,6 +219,52 @@ class LimitsBody(_Shape):
     limits: list[LimitBody]
 
 
+class ResultBody(_Shape):
+    """A tool result that was too long for the model, whole."""
+
+    handle: str
+    tool: str
+    title: str
+    chars: int = Field(description="Characters of the whole text.")
+    text: str = Field(description="A page of the text.")
+    next: int | None = Field(description="`offset` of the next page; null = this is the last.")
+    widget: Any = Field(None, description="What people are shown, whole; null = the text is all.")
+    created_at: datetime
+    expires_at: datetime
+
+
+class ToolPinBody(_Shape):
+    """One way in which a server described one tool."""
+
+    server: str
+    tool: str = Field(description="The server's own name; empty = the server's instructions.")
+    digest: str
+    definition: dict[str, Any]
+    seen_at: datetime
+    approved_at: datetime | None = Field(description="null = disabled until it is approved.")
+    approved_by: str
+
+
+class ToolPinsBody(_Shape):
+    """Every description that a workspace has seen, by server and tool, the newest last."""
+
+    tools: list[ToolPinBody]
+
+
+class ApproveToolsBody(_Shape):
+    """What to approve."""
+
+    server: Text = Field(max_length=64)
+    tool: Text | None = Field(None, max_length=400, description="null = all of the server.")
+    digest: Text = Field("", max_length=64, description="Its beginning; empty = any that waits.")
+
+
+class ApprovedToolsBody(_Shape):
+    """What was approved."""
+
+    approved: list[ToolPinBody]
+
+
 class ProblemBody(BaseModel):
     """An error, as RFC 9457 problem details."""
 

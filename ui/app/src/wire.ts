@@ -2,7 +2,11 @@
 import type { ConversationBody, MeBody, MessageBody, MessagesBody } from "./contract/api";
 import type { Failure, ToolCall, ToolResult, UsageReport } from "./contract/events";
 
-export type { ThreadBody as Thread, ThreadsBody as ThreadPage } from "./contract/api";
+export type {
+  ResultBody as WholeResult,
+  ThreadBody as Thread,
+  ThreadsBody as ThreadPage,
+} from "./contract/api";
 
 export type Me = Omit<MeBody, "limits"> & { limits: { message_chars_max: number } };
 

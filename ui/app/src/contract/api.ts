@@ -3,6 +3,20 @@
 // biome-ignore-all assist: generated
 // Generated from contract/openapi.json by `make docs`; change the server's types instead.
 
+/** What to approve. */
+export interface ApproveToolsBody {
+  server: string;
+  /** null = all of the server. */
+  tool?: string | null;
+  /** Its beginning; empty = any that waits. */
+  digest?: string;
+}
+
+/** What was approved. */
+export interface ApprovedToolsBody {
+  approved: ToolPinBody[];
+}
+
 /** The body that `DefaultChatTransport` posts, whole or reduced to the last message. */
 export interface ChatBody {
   /** The chat: Parlour's thread. */
@@ -218,6 +232,23 @@ export interface RenameBody {
   title: string;
 }
 
+/** A tool result that was too long for the model, whole. */
+export interface ResultBody {
+  handle: string;
+  tool: string;
+  title: string;
+  /** Characters of the whole text. */
+  chars: number;
+  /** A page of the text. */
+  text: string;
+  /** `offset` of the next page; null = this is the last. */
+  next: number | null;
+  /** What people are shown, whole; null = the text is all. */
+  widget?: unknown;
+  created_at: string;
+  expires_at: string;
+}
+
 /** A turn is under way. */
 export interface StartedBody {
   turn_id: string;
@@ -254,6 +285,24 @@ export interface ThreadsBody {
   threads: ThreadBody[];
   /** Pass as `before` for the next page; null = no more. */
   next: string | null;
+}
+
+/** One way in which a server described one tool. */
+export interface ToolPinBody {
+  server: string;
+  /** The server's own name; empty = the server's instructions. */
+  tool: string;
+  digest: string;
+  definition: Record<string, unknown>;
+  seen_at: string;
+  /** null = disabled until it is approved. */
+  approved_at: string | null;
+  approved_by: string;
+}
+
+/** Every description that a workspace has seen, by server and tool, the newest last. */
+export interface ToolPinsBody {
+  tools: ToolPinBody[];
 }
 
 /** A UI message as the client holds it. */

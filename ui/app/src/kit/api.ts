@@ -1,5 +1,5 @@
 /** The calls of the contract, one function each. */
-import type { Me, MessagePage, Thread, ThreadPage, ThreadView } from "../wire";
+import type { Me, MessagePage, Thread, ThreadPage, ThreadView, WholeResult } from "../wire";
 import { request } from "./http";
 
 const id = encodeURIComponent;
@@ -24,5 +24,10 @@ export const api = {
   remove: (thread: string) => request<undefined>("DELETE", `/api/threads/${id(thread)}`),
   version: (thread: string, message: string) =>
     request<ThreadView>("POST", `/api/threads/${id(thread)}/versions`, { message_id: message }),
+  result: (thread: string, handle: string, offset: number) =>
+    request<WholeResult>(
+      "GET",
+      `/api/threads/${id(thread)}/results/${id(handle)}?offset=${offset}`,
+    ),
   stop: (thread: string) => request<undefined>("POST", `/api/chat/${id(thread)}/stop`),
 };

@@ -7,6 +7,7 @@ import { Markdown, safeHref } from "./markdown";
 import { headingLevels, withoutHalfTable } from "./markdown-text";
 import { Reasoning } from "./reasoning";
 import { ToolRow } from "./tool-row";
+import { WholeResult } from "./whole-result";
 import { hasWidget, Widget } from "./widget";
 
 const tool = (change: Partial<ToolView> = {}): ToolView => ({
@@ -136,4 +137,39 @@ test("a table is held back until it is known to be one", () => {
   expect(withoutHalfTable("Text.\n\n| a | b |\n|--")).toBe("Text.\n\n");
   const whole = "Text.\n\n| a | b |\n|---|---|\n| 1";
   expect(withoutHalfTable(whole)).toBe(whole);
+});
+
+test("a result of which only the beginning was sent is shown whole on demand", async () => {
+  const rows = (count: number) => Array.from({ length: count }, (_, at) => [`row ${at}`]);
+  const widget = { kind: "table", columns: ["Name"], rows: rows(20), total: 3000, kept: "r_1" };
+  const whole = { ...widget, rows: rows(3000), kept: undefined };
+  const fetched = vi
+    .spyOn(globalThis, "fetch")
+    .mockImplementation(async () => Response.json({ text: "", next: null, widget: whole }));
+  render(<WholeResult widget={widget} thread="c1" />);
+  expect(screen.getByText("First 20 of 3,000 rows")).toBeTruthy();
+  await userEvent.click(screen.getByRole("button", { name: "Show everything" }));
+  expect(await screen.findByText("3,000 rows")).toBeTruthy();
+  expect(String(fetched.mock.calls[0]?.[0])).toContain("/api/threads/c1/results/r_1?offset=0");
+  expect(screen.queryByRole("button", { name: "Show everything" })).toBeNull();
+  await userEvent.click(screen.getByRole("button", { name: "Show 1,000 more rows" }));
+  expect(screen.getByText("row 999")).toBeTruthy();
+  expect(screen.queryByText("row 1000")).toBeNull();
+  fetched.mockRestore();
+});
+
+test("a long text is read page by page, and what is kept no longer is said", async () => {
+  const pages = [
+    Response.json({ text: "first ", next: 6, widget: null }),
+    Response.json({ code: "result_not_found", detail: "x" }, { status: 404 }),
+  ];
+  const fetched = vi
+    .spyOn(globalThis, "fetch")
+    .mockImplementation(async () => pages.shift() ?? Response.error());
+  render(<WholeResult widget={{ kind: "text", text: "fi", kept: "r_1" }} thread="c1" />);
+  await userEvent.click(screen.getByRole("button", { name: "Show everything" }));
+  expect(await screen.findByText("first")).toBeTruthy();
+  await userEvent.click(screen.getByRole("button", { name: "Show more" }));
+  expect((await screen.findByRole("alert")).textContent).toMatch(/kept no longer/);
+  fetched.mockRestore();
 });

@@ -19,6 +19,7 @@ import { strings } from "../strings";
 
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 const FIRST_ROWS = 8; // as many as fit beside an answer without burying it
+const MORE_ROWS = 1000; // a table of more at once makes the page slow
 
 interface Order {
   column: number;
@@ -61,7 +62,7 @@ function Head({ name, numeric, order, onSort }: HeadProps) {
 
 export function TableWidget({ table }: { table: TableData }) {
   const [order, setOrder] = useState<Order | null>(null);
-  const [all, setAll] = useState(false);
+  const [count, setCount] = useState(FIRST_ROWS);
   const rows = useMemo(
     () => (order === null ? table.rows : sortRows(table.rows, order.column, order.direction)),
     [table, order],
@@ -74,9 +75,10 @@ export function TableWidget({ table }: { table: TableData }) {
       ),
     [table],
   );
-  const visible = all ? rows : rows.slice(0, FIRST_ROWS);
+  const visible = rows.slice(0, count);
+  const rest = rows.length - visible.length;
   const title = capital(table.title) || strings.table.untitled;
-  const count =
+  const counted =
     table.total > table.rows.length
       ? strings.table.firstOf(table.rows.length, table.total)
       : strings.table.rows(table.rows.length);
@@ -92,7 +94,7 @@ export function TableWidget({ table }: { table: TableData }) {
     <figure className="frame overflow-hidden rounded-xl border border-line bg-raised">
       <figcaption className="flex min-h-10 items-center gap-2 border-line border-b ps-3.5 pe-1.5 text-ui">
         <span className="truncate font-medium">{title}</span>
-        <span className="flex-1 whitespace-nowrap text-fine text-ink-3">{count}</span>
+        <span className="flex-1 whitespace-nowrap text-fine text-ink-3">{counted}</span>
         <CopyButton label={strings.table.copy} text={() => toTsv(table.columns, rows)} />
         <IconButton
           small
@@ -142,13 +144,15 @@ export function TableWidget({ table }: { table: TableData }) {
           <p className="px-3.5 py-4 text-ink-3 text-ui">{strings.table.empty}</p>
         )}
       </section>
-      {!all && rows.length > FIRST_ROWS && (
+      {rest > 0 && (
         <button
           type="button"
-          onClick={() => setAll(true)}
+          onClick={() => setCount(count === FIRST_ROWS ? MORE_ROWS : count + MORE_ROWS)}
           className="min-h-9 w-full border-line border-t font-medium text-accent text-ui -outline-offset-2 hover:bg-surface-2 touch:min-h-11"
         >
-          {strings.table.showAll(rows.length)}
+          {rows.length <= MORE_ROWS
+            ? strings.table.showAll(rows.length)
+            : strings.table.showMore(Math.min(rest, MORE_ROWS))}
         </button>
       )}
     </figure>

@@ -70,6 +70,9 @@ function Cards({ cards }: { cards: unknown[] }) {
 
 const kindOf = (widget: unknown) => (isRecord(widget) ? word(widget["kind"]) : "");
 
+/** The name under which all of a result is kept, when the widget is only its beginning. */
+export const keptOf = (widget: unknown) => (isRecord(widget) ? word(widget["kept"]) : "");
+
 /** Tables, pictures and links are for people; plain data stays in the details of its tool. */
 export function hasWidget(widget: unknown): boolean {
   if (!isRecord(widget)) return false;

@@ -15,6 +15,10 @@ export const workStrings = {
     arguments: "What it was given",
     result: "What came back",
     empty: "Nothing",
+    showEverything: "Show everything",
+    showMore: "Show more",
+    keptNoLonger: "All of it is kept no longer. Ask again to get it anew.",
+    notLoaded: "It could not be loaded. Try again in a moment.",
     denied: "You did not allow this",
     took: (ms: number) =>
       ms < 1000
@@ -32,6 +36,7 @@ export const workStrings = {
     download: "Download CSV",
     sort: (column: string) => `Sort by ${column}`,
     showAll: (count: number) => `Show all ${figures.format(count)} rows`,
+    showMore: (count: number) => `Show ${figures.format(count)} more rows`,
     empty: "No rows",
     untitled: "Table",
     none: "–",

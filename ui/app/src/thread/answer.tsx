@@ -13,7 +13,8 @@ import { Markdown } from "../parts/markdown-lazy";
 import { Reasoning } from "../parts/reasoning";
 import { Sources } from "../parts/sources";
 import { ToolRow } from "../parts/tool-row";
-import { hasWidget, Widget } from "../parts/widget";
+import { WholeResult } from "../parts/whole-result";
+import { hasWidget, keptOf, Widget } from "../parts/widget";
 import { strings } from "../strings";
 import { Details } from "./details";
 import { Versions } from "./versions";
@@ -31,11 +32,12 @@ interface AnswerProps {
 
 interface ItemViewProps {
   item: Item;
+  thread: string;
   progress: Record<string, Progress>;
   onDecide: (approvalId: string, approved: boolean) => void;
 }
 
-function ItemView({ item, progress, onDecide }: ItemViewProps) {
+function ItemView({ item, thread, progress, onDecide }: ItemViewProps) {
   switch (item.kind) {
     case "reasoning":
       return <Reasoning text={item.text} live={item.live} elapsedMs={item.elapsedMs} />;
@@ -50,9 +52,9 @@ function ItemView({ item, progress, onDecide }: ItemViewProps) {
       return (
         <>
           <ToolRow tool={item.tool} progress={progress[item.tool.id]} />
-          {hasWidget(item.tool.widget) && (
+          {(hasWidget(item.tool.widget) || keptOf(item.tool.widget) !== "") && (
             <div className="space-y-2.5 pt-1.5 pb-1">
-              <Widget widget={item.tool.widget} />
+              <WholeResult widget={item.tool.widget} thread={thread} />
             </div>
           )}
         </>
@@ -150,7 +152,7 @@ export const Answer = memo(function Answer(props: AnswerProps) {
       <div className="space-y-2.5">
         {view.items.map((item, at) => (
           <div key={item.key} className={gapBefore(item, view.items[at - 1])}>
-            <ItemView item={item} progress={progress} onDecide={decide} />
+            <ItemView item={item} thread={conversation.id} progress={progress} onDecide={decide} />
           </div>
         ))}
         {live && !isVisiblyWorking(view) && <Working text={status} />}
