@@ -211,16 +211,19 @@ class Judge:
         if not policy.allow:
             return True
         with self.traces.span("input.topic") as span:
-            allowed = await self.ask_topic(running, *_last_words(history))
-            span.set("parlour.verdict", str(allowed))
-        if allowed is None:
+            verdict = await self._ask_topic(running, *_last_words(history))
+            span.set(tr.VERDICT, "none" if verdict is None else str(verdict.allowed).lower())
+            span.set(tr.TOPIC, 0 if verdict is None else verdict.topic)
+        if verdict is None:
             self._note(running.principal, "topic", "unsure", policy.unsure, running.turn)
             return policy.unsure == "answer"
-        if not allowed:
+        if not verdict.allowed:
             self._note(running.principal, "topic", "off_topic", "refuse", running.turn)
-        return allowed
+        return verdict.allowed
 
-    async def ask_topic(self, running: Running, text: str, before: str = "") -> bool | None:
+    async def _ask_topic(
+        self, running: Running, text: str, before: str = ""
+    ) -> topics.Verdict | None:
         """The verifier's verdict on a text; None when it gives none in time."""
         workspace = running.principal.workspace
         policy = self._policies.of(workspace).topics
@@ -270,7 +273,8 @@ class Judge:
         with self.traces.span("output.validate"):
             breach = self._breach(policy, f"{reply.reasoning}\n{reply.text}")
             asked = breach is None and policy.topic and not reply.tool_calls and reply.text != ""
-            if asked and await self.ask_topic(running, reply.text) is False:
+            verdict = await self._ask_topic(running, reply.text) if asked else None
+            if verdict is not None and not verdict.allowed:
                 breach = Breach("topic", "off_topic")
         if breach is not None:
             self._withdraw(running, breach)

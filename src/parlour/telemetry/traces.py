@@ -28,6 +28,8 @@ TURN = "parlour.turn"
 WORKSPACE = "parlour.workspace"
 PURPOSE = "parlour.purpose"
 STATUS = "parlour.status"
+VERDICT = "parlour.verdict"
+TOPIC = "parlour.topic"
 
 QUEUE_MAX = 10_000  # spans that wait for the collector; more are dropped, no turn waits
 EXPORT_S = 5.0  # one try

@@ -36,6 +36,9 @@ class OutputCheck:
 
     def __init__(self, *, prompts: Iterable[str] = (), values: Iterable[str] = ()) -> None:
         self._shingles = {shingle for text in prompts for shingle in shingles(text)}
+        ends = [shingle.split() for shingle in self._shingles]
+        self._firsts = {words[0] for words in ends}
+        self._lasts = {words[-1] for words in ends}
         self._values = tuple(value for value in values if len(value) >= 8)
 
     def breach(
@@ -43,9 +46,9 @@ class OutputCheck:
     ) -> Breach | None:
         """The first thing in a text that must not be said; None when there is none."""
         if secrets:
-            found = _secrets().search(text)
-            if found:
-                return Breach("secret", found.lastgroup or "")
+            rule = secret(text)
+            if rule:
+                return Breach("secret", rule)
             if any(value in text for value in self._values):
                 return Breach("secret", "own_secret")
         if personal:
@@ -57,11 +60,12 @@ class OutputCheck:
         return None
 
     def _says_prompt(self, text: str) -> bool:
-        words = _WORD.findall(text.lower())
-        # Every second place: eight words in a row are found at the latest with the ninth.
+        words, firsts, lasts = _WORD.findall(text.lower()), self._firsts, self._lasts
         return any(
-            " ".join(words[at : at + SHINGLE]) in self._shingles
-            for at in range(0, len(words) - SHINGLE + 1, 2)
+            first in firsts
+            and last in lasts
+            and " ".join(words[at : at + SHINGLE]) in self._shingles
+            for at, (first, last) in enumerate(zip(words, words[SHINGLE - 1 :], strict=False))
         )
 
 
@@ -71,9 +75,19 @@ def shingles(text: str) -> Iterable[str]:
     return (" ".join(words[at : at + SHINGLE]) for at in range(len(words) - SHINGLE + 1))
 
 
+def secret(text: str) -> str:
+    """The rule of the first secret in a text; empty when there is none."""
+    for rule, hints, pattern in _secrets():
+        # Looking for a few letters costs a hundredth of what a pattern does.
+        if any(hint in text for hint in hints) and pattern.search(text):
+            return rule
+    return ""
+
+
 @cache
-def _secrets() -> re.Pattern[str]:
+def _secrets() -> tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...]:
     file = resources.files("parlour.safety.output").joinpath("secrets.json")
-    rules = json.loads(file.read_text("utf-8"))
-    patterns = (f"(?P<{rule['id']}>{rule['pattern']})" for rule in rules)
-    return re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(patterns)})")
+    return tuple(
+        (rule["id"], tuple(rule["hints"]), re.compile(rf"(?<![A-Za-z0-9])(?:{rule['pattern']})"))
+        for rule in json.loads(file.read_text("utf-8"))
+    )

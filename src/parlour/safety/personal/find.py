@@ -221,7 +221,10 @@ _FIND: dict[str, Callable[[str], Iterator[Found]]] = {
     "ip": _addresses,
     "phone": _phones,
 }
-_DIGIT = re.compile(r"\d")
+# What has no such run of digits and letters has no number of any kind; most sentences have none.
+_NUMBER = re.compile(
+    r"\d(?:[ \u00a0./()-]{0,2}\d|[A-Z]){5}|[A-Z]{2} ?\d\d ?\d\d|[A-Za-z]{2}\d\d[A-Za-z0-9]{4}"
+)
 
 
 def find(text: str, kinds: Iterable[str], more: Iterable[Found] = ()) -> list[Found]:
@@ -231,9 +234,9 @@ def find(text: str, kinds: Iterable[str], more: Iterable[Found] = ()) -> list[Fo
     """
     wanted = set(kinds)
     hits: list[Found] = []
-    digits = _DIGIT.search(text) is not None
+    numbers = _NUMBER.search(text) is not None
     for kind in KINDS:
-        if kind in wanted and (digits or kind in ("email", "ip")):
+        if kind in wanted and (numbers or kind in ("email", "ip")):
             hits += _FIND[kind](text)
     hits += [found for found in more if found.kind in wanted]
     if not hits:
