@@ -9,11 +9,13 @@ import { threadInAddress } from "./kit/router";
 import { watchSystemTheme } from "./kit/theme";
 import { adoptFragment } from "./kit/token";
 import { loadMe } from "./me";
+import { adoptDocumentContext } from "./page-context";
 import { prefetchMarkdown } from "./parts/markdown-lazy";
 import { threads } from "./shell/threads";
 import "./styles.css";
 
 adoptFragment();
+adoptDocumentContext();
 watchSystemTheme();
 watchHints();
 watchOtherTabs();

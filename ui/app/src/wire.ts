@@ -1,5 +1,5 @@
 /** The generated contract under the page's names, and the insides that it leaves open. */
-import type { ConversationBody, MeBody, MessageBody, MessagesBody } from "./contract/api";
+import type { ConversationBody, MeBody, MessageBody, MessagesBody, PageBody } from "./contract/api";
 import type { Failure, ToolCall, ToolResult, UsageReport } from "./contract/events";
 
 export type {
@@ -7,6 +7,9 @@ export type {
   ThreadBody as Thread,
   ThreadsBody as ThreadPage,
 } from "./contract/api";
+
+/** What the host says its user looks at. */
+export type PageContext = Omit<PageBody, "id"> & { id?: string };
 
 export type Me = Omit<MeBody, "limits"> & { limits: { message_chars_max: number } };
 
@@ -35,6 +38,7 @@ export type Message = Omit<MessageBody, "parts" | "metadata" | "versions"> & {
     finish_reason?: string;
     elapsed_ms?: number;
     first_token_ms?: number;
+    page?: unknown;
   };
 };
 

@@ -12,7 +12,7 @@ import { createStore } from "../kit/store";
 import type { ThreadView } from "../wire";
 import { Box } from "./box";
 import { initialState } from "./conversation-state";
-import { mergeStored, textOf, toChatMessage, withQuestionId } from "./convert";
+import { askedNow, mergeStored, textOf, toChatMessage, withQuestionId } from "./convert";
 import { type Ending, reconnector } from "./reconnect";
 import { hearData, until } from "./transient";
 import { chatTransport } from "./transport";
@@ -206,7 +206,7 @@ export class Conversation {
     await this.chat.sendMessage({
       id,
       parts: [{ type: "text", text }],
-      metadata: { createdAt: new Date().toISOString() },
+      metadata: askedNow(),
     });
   }
 

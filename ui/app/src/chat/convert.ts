@@ -1,4 +1,5 @@
 /** Stored messages as chat messages: the same shape that streaming them would have given. */
+import { pageContext, toPageContext } from "../page-context";
 import type { Message, Part } from "../wire";
 import type { ChatMessage, ChatPart, Metadata } from "./types";
 
@@ -78,7 +79,15 @@ function convertMetadata(message: Message): Metadata {
   if (kept.finish_reason !== undefined) metadata.finishReason = kept.finish_reason;
   if (kept.elapsed_ms !== undefined) metadata.elapsedMs = kept.elapsed_ms;
   if (kept.first_token_ms !== undefined) metadata.firstTokenMs = kept.first_token_ms;
+  const page = toPageContext(kept.page);
+  if (page !== null) metadata.page = page;
   return metadata;
+}
+
+/** What a question is sent with: when and where it is asked. */
+export function askedNow(): Metadata {
+  const page = pageContext.get().value;
+  return { createdAt: new Date().toISOString(), ...(page === null ? {} : { page }) };
 }
 
 export function toChatMessage(message: Message): ChatMessage {

@@ -48,3 +48,11 @@ test("a decision sends the decision and nothing that could be forged", () => {
     approvals: [{ approvalId: "p1", toolCallId: "c1", approved: false }],
   });
 });
+
+test("the page that a question was asked from goes with it", () => {
+  const asked = { ...question, metadata: { page: { title: "Revenue" } } };
+  expect(requestBody("t", [asked], "submit-message", null)).toMatchObject({
+    context: { title: "Revenue" },
+  });
+  expect(requestBody("t", [question], "submit-message", null)).not.toHaveProperty("context");
+});

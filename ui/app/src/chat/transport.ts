@@ -39,6 +39,7 @@ export function requestBody(
   }
   const body: Record<string, unknown> = { id, trigger };
   if (target !== null) body["messageId"] = target;
+  if (last?.metadata?.page !== undefined) body["context"] = last.metadata.page;
   if (last !== undefined) {
     const parts = last.parts.filter((part) => part.type === "text" || part.type === "file");
     body["message"] = {

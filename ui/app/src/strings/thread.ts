@@ -1,4 +1,5 @@
 /** The words of a conversation: before it, in it, and the box below. */
+import type { PageContext } from "../wire";
 import { plural } from "./figures";
 
 export const threadStrings = {
@@ -32,6 +33,24 @@ export const threadStrings = {
       { title: "Stop and reload", text: "Count slowly to 60" },
       { title: "A failing tool", text: "Show me a tool that fails" },
     ],
+  },
+
+  inView: {
+    now: "In view:",
+    asked: "Asked from",
+    suggestions: ({ kind = "", selection, text }: PageContext) => {
+      const thing = kind === "" ? "page" : kind.replaceAll("_", " ");
+      return [
+        { title: "Explain", text: `Explain this ${thing}.` },
+        selection === undefined
+          ? { title: "Look closer", text: `What stands out in this ${thing}?` }
+          : { title: "Your selection", text: "What does the part that I selected mean?" },
+        text === undefined
+          ? { title: "Check", text: `What should I check before I rely on this ${thing}?` }
+          : { title: "Check", text: `Look for mistakes in the text of this ${thing}.` },
+        { title: "Go on", text: `What could I do next with this ${thing}?` },
+      ];
+    },
   },
 
   composer: {

@@ -3,8 +3,11 @@ import { useId } from "react";
 import type { Conversation } from "../chat/conversation";
 import { useStore } from "../kit/store";
 import { me } from "../me";
+import { pageContext } from "../page-context";
 import { ModelNote } from "../shell/model-note";
 import { strings } from "../strings";
+import type { PageContext } from "../wire";
+import { InView } from "./in-view";
 
 interface Prompt {
   title: string;
@@ -36,18 +39,23 @@ function Prompts({
   );
 }
 
+const suggestionsFor = (page: PageContext | null): readonly Prompt[] =>
+  page === null ? strings.empty.suggestions : strings.inView.suggestions(page);
+
 export function Empty({ conversation }: { conversation: Conversation }) {
   const { value } = useStore(me);
   const heading = useId();
-  const tour = value?.tour === true;
+  const page = useStore(pageContext).value;
+  const tour = value?.tour === true && page === null;
   const name = value?.local === false ? value.user.name : "";
-  const prompts = tour ? strings.empty.tours : strings.empty.suggestions;
+  const prompts = tour ? strings.empty.tours : suggestionsFor(page);
   return (
     <div className="mx-auto w-full max-w-column px-4 pt-[max(1rem,9dvh)] pb-8 max-sm:pt-4">
       <h1 className="text-balance font-semibold text-[1.75rem] leading-tight tracking-[-0.022em] sm:text-[2rem]">
         {strings.empty.greeting(new Date().getHours(), name)}
       </h1>
       <p className="mt-2 max-w-[34rem] text-pretty text-answer text-ink-2">{strings.empty.lead}</p>
+      {page !== null && <InView page={page} />}
       {value !== null && value.model.kind !== "hosted" && <ModelNote model={value.model} />}
       <section aria-labelledby={heading} className="mt-6 sm:mt-8">
         <div className="mb-2.5 flex flex-wrap items-baseline gap-x-2.5">

@@ -7,6 +7,7 @@ import type { ChatMessage } from "../chat/types";
 import { Button, IconButton } from "../kit/button";
 import { CopyButton } from "../kit/copy-button";
 import { strings } from "../strings";
+import { AskedFrom } from "./in-view";
 import { Versions } from "./versions";
 
 interface EditorProps {
@@ -84,6 +85,7 @@ export function Question({ message, conversation, live, editing, onEdit }: Quest
   }
   return (
     <div className="group/message flex flex-col items-end">
+      <AskedFrom message={message} conversation={conversation} />
       <div
         dir="auto"
         className="frame max-w-[80%] whitespace-pre-wrap rounded-[1.25rem] rounded-ee-md border border-transparent bg-bubble px-4 py-2.5 text-answer [overflow-wrap:anywhere]"
