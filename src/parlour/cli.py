@@ -1,4 +1,5 @@
-"""The command line: serve, worker, migrate, doctor, tools, chat, token, routes, fetch-model.
+"""The command line: serve, worker, migrate, doctor, tools, chat, token, routes, ledger, limits,
+fetch-model.
 
 Imports are late: `parlour --help` answers at once.
 """
@@ -186,6 +187,62 @@ def tools(
             await services.close()
 
     print("\n".join(asyncio.run(done())))
+
+
+@app.command()
+def ledger(
+    what: Annotated[str, typer.Argument(help="show, day or reconcile.")] = "show",
+    file: Annotated[
+        Path | None, typer.Argument(help="For reconcile: a usage export of the provider.")
+    ] = None,
+    by: Annotated[
+        str,
+        typer.Option(help="day, workspace, user, thread, turn, model, purpose or call."),
+    ] = "workspace",
+    workspace: Annotated[str | None, typer.Option(help="Only of this workspace.")] = None,
+    user: Annotated[str | None, typer.Option(help="Only of this user.")] = None,
+    thread: Annotated[str | None, typer.Option(help="Only of this conversation.")] = None,
+    turn: Annotated[str | None, typer.Option(help="Only of this turn.")] = None,
+    days: Annotated[float, typer.Option(help="Only of the last days.")] = 31,
+    provider: Annotated[
+        str, typer.Option(help="For reconcile: only calls of this API, as `openai`.")
+    ] = "",
+) -> None:
+    """Show what was spent; day by day; or compare it with a provider's own export."""
+    from parlour.commands import ledger as command
+
+    settings = _settings()
+    if what == "reconcile":
+        if file is None:
+            raise ConfigurationError("Name the export: parlour ledger reconcile usage.csv.")
+        lines, same = asyncio.run(command.reconcile(settings, file, provider=provider))
+        print("\n".join(lines))
+        raise typer.Exit(0 if same else 1)
+    which = command.Which(workspace, user, thread, turn, days)
+    group = command.group("day" if what == "day" else by)
+    if what not in {"show", "day"}:
+        raise ConfigurationError(f"`parlour ledger {what}` is none of show, day and reconcile.")
+    print("\n".join(asyncio.run(command.show(settings, group, which))))
+
+
+@app.command()
+def limits(
+    user: Annotated[str, typer.Argument(help="Id of the user.")],
+    workspace: Annotated[str, typer.Option(help="Id of the workspace.")] = "default",
+    tier: Annotated[str, typer.Option(help="The tier in the user's token.")] = "free",
+) -> None:
+    """Show where somebody stands with every limit, as Redis or the ledger has it."""
+    from parlour.app import build
+    from parlour.commands import limits as command
+
+    async def show() -> list[str]:
+        services = await build(_settings())
+        try:
+            return await command.limits(services, workspace, user, tier)
+        finally:
+            await services.close()
+
+    print("\n".join(asyncio.run(show())))
 
 
 @app.command("fetch-model")

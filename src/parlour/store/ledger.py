@@ -15,7 +15,7 @@ from typing import Any, Literal, LiteralString
 import msgspec
 
 from parlour.domain import ModelCall, Usage
-from parlour.store.database import Database
+from parlour.store.database import Database, Row
 
 Group = Literal["day", "workspace", "user", "thread", "turn", "model", "purpose", "call"]
 
@@ -102,6 +102,20 @@ class Sum:
     unpriced: int
     first: datetime
     last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Calls as a provider counts them: of a day and of the model that answered, or one request.
+    `cost_nanos` is None when one of them is unpriced."""
+
+    day: str
+    model: str
+    request: str
+    calls: int
+    usage: Usage
+    estimated: int
+    cost_nanos: int | None
 
 
 class Ledger:
@@ -195,6 +209,43 @@ class Ledger:
             for key, calls, *counts, estimated, nanos, unpriced, first, last in rows
         ]
 
+    async def counted_by_day(self, first: str, last: str, *, provider: str = "") -> list[Counted]:
+        """Calls of some UTC days by day and model; of one API (`openai`), or of all."""
+        values = {"first": first, "last": last, "provider": provider}
+        return [_counted(row) for row in await self._database.fetch(_COUNTED, values)]
+
+    async def counted_by_request(self, requests: Sequence[str]) -> list[Counted]:
+        """The calls that upstream knows by these names."""
+        values = {"requests": list(requests)}
+        return [_counted(row) for row in await self._database.fetch(_COUNTED_REQUESTS, values)]
+
+
+_DAY: LiteralString = "to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD')"
+# Who answered, else who was asked, without the name of the API.
+_MODEL: LiteralString = "coalesce(nullif(served_by, ''), substr(model, strpos(model, ':') + 1))"
+_COUNTED: LiteralString = f"""
+SELECT {_DAY}, {_MODEL}, '', count(*), sum(input), sum(cache_read), sum(cache_write),
+  sum(output), sum(reasoning), count(*) FILTER (WHERE estimated),
+  count(*) FILTER (WHERE cost_nanos IS NULL), coalesce(sum(cost_nanos), 0)
+FROM model_calls
+WHERE at >= %(first)s::timestamp AT TIME ZONE 'UTC'
+  AND at < (%(last)s::timestamp + interval '1 day') AT TIME ZONE 'UTC'
+  AND (%(provider)s = '' OR starts_with(model, %(provider)s || ':'))
+GROUP BY 1, 2 ORDER BY 1, 2
+"""  # noqa: S608  # our own words
+_COUNTED_REQUESTS: LiteralString = f"""
+SELECT '', {_MODEL}, request_id, 1, input, cache_read, cache_write, output, reasoning,
+  estimated::int, (cost_nanos IS NULL)::int, coalesce(cost_nanos, 0)
+FROM model_calls WHERE request_id = ANY(%(requests)s)
+"""  # noqa: S608  # our own words
+
+
+def _counted(row: Row) -> Counted:
+    day, model, request, calls, *counts, estimated, unpriced, nanos = row
+    usage = _usage(counts, estimated=estimated > 0)
+    cost = None if unpriced else int(nanos)
+    return Counted(day, model, request, calls, usage, estimated, cost)
+
 
 def _usage(counts: Sequence[Any], *, estimated: bool) -> Usage:
     read, cache_read, cache_write, said, thought = (int(count) for count in counts)
@@ -239,7 +290,7 @@ _ASKED: LiteralString = _ASKED_WHERE + _LAST
 _ASKED_BY_USER: LiteralString = _ASKED_WHERE + " AND user_id = %(user)s" + _LAST
 
 _KEYS: dict[Group, LiteralString] = {
-    "day": "to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
+    "day": _DAY,
     "workspace": "workspace",
     "user": "workspace || '/' || user_id",
     "thread": "coalesce(thread, '(deleted)')",

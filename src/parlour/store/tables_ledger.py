@@ -63,4 +63,5 @@ model_calls = Table(
     Index(None, "thread"),
     Index(None, "turn"),
     Index(None, "at"),
+    Index(None, "request_id"),
 )

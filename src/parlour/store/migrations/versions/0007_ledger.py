@@ -43,6 +43,7 @@ STATEMENTS = (
     "CREATE INDEX model_calls_thread_idx ON model_calls (thread)",
     "CREATE INDEX model_calls_turn_idx ON model_calls (turn)",
     "CREATE INDEX model_calls_at_idx ON model_calls (at)",
+    "CREATE INDEX model_calls_request_id_idx ON model_calls (request_id)",
     "ALTER TABLE turns ADD COLUMN spent JSON",
 )
 

@@ -1,0 +1,202 @@
+"""A provider's own count of what was used, read from the files that it exports.
+
+Three kinds, each as CSV or JSON: OpenAI's usage (the completions endpoint of its administration
+API, and the dashboard's CSV), Anthropic's (its messages usage report, and the console's CSV), and a
+plain table of our own: day (or request_id), model, input, cache_read, cache_write, output, and
+where known reasoning, calls and cost in dollars. Columns are found by their names, so further ones do no
+harm.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import msgspec
+
+from parlour.errors import ConfigurationError
+
+Kind = Literal["openai", "anthropic", "plain"]
+BUCKETS = ("input", "cache_read", "cache_write", "output")
+NANOS_PER_DOLLAR = 1_000_000_000
+
+# Our word -> theirs, in the order in which they are looked for. Several are added up.
+_OPENAI: dict[str, tuple[str, ...]] = {
+    "at": ("start_time", "start_time_iso", "date"),
+    "model": ("model",),
+    "all_input": ("input_tokens",),
+    "cache_read": ("input_cached_tokens",),
+    "output": ("output_tokens",),
+    "calls": ("num_model_requests",),
+}
+_ANTHROPIC: dict[str, tuple[str, ...]] = {
+    "at": ("usage_date_utc", "starting_at"),
+    "model": ("model_version", "model"),
+    "input": ("usage_input_tokens_no_cache", "uncached_input_tokens"),
+    "cache_read": ("usage_input_tokens_cache_read", "cache_read_input_tokens"),
+    "cache_write": (
+        "usage_input_tokens_cache_write_5m",
+        "usage_input_tokens_cache_write_1h",
+        "ephemeral_5m_input_tokens",
+        "ephemeral_1h_input_tokens",
+    ),
+    "output": ("usage_output_tokens", "output_tokens"),
+}
+_PLAIN: dict[str, tuple[str, ...]] = {
+    "at": ("day", "date", "at"),
+    "request": ("request_id",),
+    "model": ("model",),
+    "input": ("input",),
+    "cache_read": ("cache_read",),
+    "cache_write": ("cache_write",),
+    "output": ("output", "reasoning"),
+    "calls": ("calls",),
+    "dollars": ("cost", "cost_dollars"),
+}
+_WORDS = {"openai": _OPENAI, "anthropic": _ANTHROPIC, "plain": _PLAIN}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What somebody counted under one key: a day and a model, or a request. `output` includes
+    reasoning, as providers bill it. None where they do not say."""
+
+    day: str
+    model: str
+    request: str
+    input: int
+    cache_read: int
+    cache_write: int
+    output: int
+    calls: int | None = None
+    cost_nanos: int | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """By what two counts are compared."""
+        return ("request", self.request) if self.request else (self.day, self.model)
+
+
+def read_export(path: Path) -> tuple[Kind, list[Line]]:
+    """The lines of a file, one for each key. Raises `ConfigurationError` in a sentence."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}.") from None
+    rows = list(_json_rows(path, text) if text.lstrip()[:1] in "[{" else _csv_rows(text))
+    if not rows:
+        raise ConfigurationError(f"{path} has no lines.")
+    kind = _kind(rows[0])
+    try:
+        return kind, _joined(_line(kind, row) for row in rows)
+    except (KeyError, ValueError, InvalidOperation) as error:
+        raise ConfigurationError(
+            f"{path} is no usage export that Parlour knows: {error}."
+        ) from None
+
+
+def _csv_rows(text: str) -> Iterator[dict[str, Any]]:
+    for row in csv.DictReader(io.StringIO(text)):
+        yield {name.strip(): value for name, value in row.items() if name}
+
+
+def _json_rows(path: Path, text: str) -> Iterator[dict[str, Any]]:
+    """Rows of a list, of lines under `data`, or of `results` within buckets of time."""
+    try:
+        value: Any = msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise ConfigurationError(f"{path} is not JSON: {error}.") from None
+    given: Any = value.get("data") if isinstance(value, dict) else value  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    if not isinstance(given, list):
+        raise ConfigurationError(f"{path} is no usage export that Parlour knows: no list in it.")
+    for entry in cast("list[Any]", given):
+        bucket = cast("dict[str, Any]", entry if isinstance(entry, dict) else {})
+        inner = bucket.get("results")
+        for row in cast("list[dict[str, Any]]", inner) if isinstance(inner, list) else [bucket]:
+            yield {**bucket, **row, **cast("dict[str, Any]", row.get("cache_creation") or {})}
+
+
+def _kind(row: Mapping[str, Any]) -> Kind:
+    if "num_model_requests" in row or "input_cached_tokens" in row:
+        return "openai"
+    if any(name in row for name in _ANTHROPIC["input"]):
+        return "anthropic"
+    return "plain"
+
+
+def _line(kind: Kind, row: Mapping[str, Any]) -> Line:
+    words = _WORDS[kind]
+    request = str(_first(row, words.get("request", ())) or "")
+    at = _first(row, words["at"])
+    if not request and at in (None, ""):
+        raise ValueError(f"a line has none of {', '.join(words['at'])}")
+    read, wrote = _total(row, words["cache_read"]), _total(row, words.get("cache_write", ()))
+    fresh = (
+        max(0, _total(row, words["all_input"]) - read - wrote)
+        if "all_input" in words
+        else _total(row, words["input"])
+    )
+    calls = _first(row, words.get("calls", ()))
+    dollars = _first(row, words.get("dollars", ()))
+    return Line(
+        day="" if request else _day(at),
+        model=str(_first(row, words["model"]) or ""),
+        request=request,
+        input=fresh,
+        cache_read=read,
+        cache_write=wrote,
+        output=_total(row, words["output"]),
+        calls=None if calls in (None, "") else int(calls),
+        cost_nanos=None if dollars in (None, "") else int(Decimal(str(dollars)) * NANOS_PER_DOLLAR),
+    )
+
+
+def _first(row: Mapping[str, Any], names: Iterable[str]) -> Any:
+    return next((row[name] for name in names if row.get(name) not in (None, "")), None)
+
+
+def _total(row: Mapping[str, Any], names: Iterable[str]) -> int:
+    return sum(int(row[name]) for name in names if row.get(name) not in (None, ""))
+
+
+def _day(at: Any) -> str:
+    """The UTC day of a date, a time or seconds since 1970."""
+    text = str(at)
+    if text.isdigit():
+        return datetime.fromtimestamp(int(text), UTC).date().isoformat()
+    time = datetime.fromisoformat(text.replace(" UTC", "+00:00"))
+    return (time.astimezone(UTC) if time.tzinfo else time).date().isoformat()
+
+
+def _joined(lines: Iterable[Line]) -> list[Line]:
+    """One line for each key: exports split by project, key or service tier."""
+    found: dict[tuple[str, str], Line] = {}
+    for line in lines:
+        same = found.get(line.key)
+        found[line.key] = line if same is None else added(same, line)
+    return list(found.values())
+
+
+def added(one: Line, two: Line) -> Line:
+    """Both counts together."""
+
+    def both(left: int | None, right: int | None) -> int | None:
+        return None if left is None or right is None else left + right
+
+    return Line(
+        one.day,
+        one.model,
+        one.request,
+        one.input + two.input,
+        one.cache_read + two.cache_read,
+        one.cache_write + two.cache_write,
+        one.output + two.output,
+        both(one.calls, two.calls),
+        both(one.cost_nanos, two.cost_nanos),
+    )
