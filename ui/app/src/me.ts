@@ -2,6 +2,7 @@
 import { api } from "./kit/api";
 import { type Failure, toFailure } from "./kit/problems";
 import { createStore } from "./kit/store";
+import { loadLimits } from "./limits";
 import type { Me } from "./wire";
 
 export const me = createStore<{ value: Me | null; failure: Failure | null }>({
@@ -12,7 +13,9 @@ export const me = createStore<{ value: Me | null; failure: Failure | null }>({
 export async function loadMe(): Promise<void> {
   me.set({ failure: null });
   try {
-    me.set({ value: await api.me() });
+    const value = await api.me();
+    me.set({ value });
+    if (!value.local) void loadLimits();
   } catch (error) {
     me.set({ failure: toFailure(error) });
   }

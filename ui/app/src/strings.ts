@@ -1,5 +1,6 @@
 /** Every word the page says, so that another language is another catalogue. */
 import { errorStrings } from "./strings/errors";
+import { limitStrings } from "./strings/limits";
 import { shellStrings } from "./strings/shell";
 import { threadStrings } from "./strings/thread";
 import { workStrings } from "./strings/work";
@@ -19,4 +20,5 @@ export const strings = {
   ...threadStrings,
   ...workStrings,
   ...errorStrings,
+  ...limitStrings,
 } as const;

@@ -2,6 +2,7 @@
 
 import { newId } from "../kit/ids";
 import { go } from "../kit/router";
+import { limits, loadLimits } from "../limits";
 import { threads } from "../shell/threads";
 import { Conversation, type Listener } from "./conversation";
 import { textOf } from "./convert";
@@ -27,6 +28,7 @@ const listener: Listener = {
   },
   finished(conversation) {
     threads.finished(conversation.id);
+    if (limits.get().all.length > 0) void loadLimits();
     tabs?.postMessage(conversation.id);
   },
 };

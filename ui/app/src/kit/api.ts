@@ -1,4 +1,5 @@
 /** The calls of the contract, one function each. */
+import type { LimitsBody } from "../contract/api";
 import type { Me, MessagePage, Thread, ThreadPage, ThreadView, WholeResult } from "../wire";
 import { request } from "./http";
 
@@ -7,6 +8,7 @@ export const PAGE_SIZE = 30; // more makes the first paint of long threads slow
 
 export const api = {
   me: () => request<Me>("GET", "/api/me"),
+  limits: () => request<LimitsBody>("GET", "/api/limits"),
   threads: (before: string | null, limit = PAGE_SIZE) =>
     request<ThreadPage>(
       "GET",

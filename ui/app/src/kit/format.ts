@@ -20,6 +20,19 @@ export const dateTime = (iso: string) => {
   );
 };
 
+const DAY_MS = 86_400_000;
+
+/** A time of day; with `day`, its date before it. */
+export const clock = (iso: string, day = false) =>
+  new Intl.DateTimeFormat(language(), {
+    timeStyle: "short",
+    ...(day && { dateStyle: "medium" }),
+  }).format(new Date(iso));
+
+/** Whether a time comes within a day, so that the hour says it all. */
+export const whenAgain = (iso: string, now: Date) =>
+  new Date(iso).getTime() - now.getTime() < DAY_MS;
+
 /** `micros` is millionths of a US dollar. */
 export const cost = (micros: number) =>
   new Intl.NumberFormat(language(), {
@@ -29,8 +42,6 @@ export const cost = (micros: number) =>
   }).format(micros / 1e6);
 
 export const duration = strings.work.took;
-
-const DAY_MS = 86_400_000;
 
 /** Which group of the list a conversation belongs to, by calendar day. */
 export function dayGroup(iso: string, now: Date): keyof typeof strings.list.groups {

@@ -7,6 +7,8 @@ export interface Failure {
   retryable: boolean;
   reference: string;
   status?: number;
+  /** Which limit has refused it. */
+  limit?: string;
 }
 
 export class RequestFailed extends Error {
@@ -28,6 +30,8 @@ function fromRecord(body: Record<string, unknown>, status?: number): Failure {
     retryable: typeof body["retryable"] === "boolean" ? body["retryable"] : (status ?? 500) >= 500,
     reference: text(body["reference"]) || text(body["request_id"]),
   };
+  const limit = text(body["limit"]);
+  if (limit !== "") failure.limit = limit;
   return status === undefined ? failure : { ...failure, status };
 }
 

@@ -26,6 +26,7 @@ export const errorStrings = {
       forbidden: "Ask the people who run this product for access.",
       unauthenticated: "Open this page again from the product you came from.",
       turn_in_progress: "Wait for the running answer or stop it, then try again.",
+      limits_unavailable: "Wait a moment, then try again. What was said before can be read.",
       overloaded: "Wait a moment, then try again.",
       shutting_down: "The server is restarting. Try again in a few seconds.",
       store_unavailable: "Wait a moment, then try again.",

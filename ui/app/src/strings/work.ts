@@ -66,6 +66,7 @@ export const workStrings = {
     output: "Tokens out",
     reasoning: "Tokens of thinking",
     cost: "Cost",
+    unpriced: "not known: no list has a price for this model",
     ended: "Ended",
     endings: {
       stop: "Complete",

@@ -4,8 +4,10 @@ import { type KeyboardEvent, useEffect, useId, useRef } from "react";
 import type { Conversation } from "../chat/conversation";
 import { isTouch } from "../kit/media";
 import { useStore } from "../kit/store";
+import { blocking, limits } from "../limits";
 import { me } from "../me";
 import { strings } from "../strings";
+import { QUOTA_ID } from "./quota";
 
 const DEFAULT_CHARS_MAX = 32_000; // until the server has said its own limit
 
@@ -47,7 +49,9 @@ export function Composer({ conversation, live, begun, onEditLast }: ComposerProp
   const limit = value?.limits.message_chars_max ?? DEFAULT_CHARS_MAX;
   const over = draft.length - limit;
   const empty = draft.trim() === "";
-  const sendable = !empty && over <= 0;
+  const usual = begun ? strings.composer.placeholderAgain : strings.composer.placeholder;
+  const off = blocking(useStore(limits)) !== undefined;
+  const sendable = !empty && over <= 0 && !off;
 
   useEffect(() => {
     // On a phone the keyboard would cover half of what people came to read.
@@ -86,9 +90,10 @@ export function Composer({ conversation, live, begun, onEditLast }: ComposerProp
           rows={1}
           value={draft}
           aria-label={strings.composer.label}
-          aria-describedby={hint}
+          aria-describedby={off ? QUOTA_ID : hint}
+          disabled={off && empty}
           aria-invalid={over > 0}
-          placeholder={begun ? strings.composer.placeholderAgain : strings.composer.placeholder}
+          placeholder={off ? strings.limits.placeholder : usual}
           enterKeyHint="send"
           autoComplete="off"
           onChange={(event) => conversation.box.set(event.target.value)}

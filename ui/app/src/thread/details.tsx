@@ -28,7 +28,8 @@ function rowsOf({
   add(words.output, count(usage?.output));
   add(words.reasoning, count(usage?.reasoning));
   if (usage?.estimated && rows.length > 0) add(words.counted, words.estimated);
-  add(words.cost, usage?.cost_micros === undefined ? undefined : cost(usage.cost_micros));
+  const priced = usage?.cost_micros;
+  if (usage !== undefined) add(words.cost, priced === undefined ? words.unpriced : cost(priced));
   add(words.ended, finishReason && (words.endings[finishReason] ?? finishReason));
   add(words.turn, turnId);
   return rows;

@@ -5,8 +5,9 @@ import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react
 import { useStickToBottom } from "use-stick-to-bottom";
 import type { Conversation } from "../chat/conversation";
 import { Button } from "../kit/button";
-import { toFailure } from "../kit/problems";
+import { type Failure, toFailure } from "../kit/problems";
 import { useStore } from "../kit/store";
+import { refusedBy } from "../limits";
 import { me } from "../me";
 import { FailureCard } from "../parts/failure-card";
 import { strings } from "../strings";
@@ -16,10 +17,18 @@ import { Composer } from "./composer";
 import { Empty } from "./empty";
 import { Older } from "./older";
 import { Question } from "./question";
+import { Quota } from "./quota";
 import { Skeleton, Unavailable } from "./unavailable";
 
 /** Rendering is the bottleneck, not the line: 20 frames of text a second read as smooth. */
 const THROTTLE_MS = 50;
+
+/** What a limit says stands above the box, in the person's own time. */
+function failureOf(error: unknown): Failure {
+  const failure = toFailure(error);
+  const told = failure.limit === undefined || failure.limit === "turns_at_once";
+  return told ? failure : { ...failure, message: strings.limits.refused, retryable: false };
+}
 
 function LineState({ conversation }: { conversation: Conversation }) {
   const { line } = useStore(conversation.store);
@@ -85,10 +94,15 @@ export function Thread({ conversation }: { conversation: Conversation }) {
     if (lastQuestion !== undefined) void scrollToBottom({ animation: "instant" });
   }, [lastQuestion, scrollToBottom]);
 
+  const failure = status === "error" && state.line === "online" ? failureOf(error) : null;
+  const limit = failure?.limit;
+  useEffect(() => {
+    if (limit !== undefined) refusedBy(limit);
+  }, [limit]);
+
   if (state.phase === "missing" || state.phase === "failed") {
     return <Unavailable conversation={conversation} failure={state.loadFailure} />;
   }
-  const failure = status === "error" && state.line === "online" ? toFailure(error) : null;
   const shownInMessage = last?.parts.some((part) => part.type === "data-error") === true;
   const empty = messages.length === 0;
 
@@ -191,6 +205,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
         )}
       </div>
       <div className="relative mx-auto w-full max-w-column px-4 pb-[max(0.625rem,env(safe-area-inset-bottom))]">
+        <Quota />
         <Composer
           conversation={conversation}
           live={live || state.line === "reconnecting"}
