@@ -3,8 +3,8 @@
 Three kinds, each as CSV or JSON: OpenAI's usage (the completions endpoint of its administration
 API, and the dashboard's CSV), Anthropic's (its messages usage report, and the console's CSV), and a
 plain table of our own: day (or request_id), model, input, cache_read, cache_write, output, and
-where known reasoning, calls and cost in dollars. Columns are found by their names, so further ones do no
-harm.
+where known reasoning, calls and cost in dollars. Columns are found by their names, so further ones
+do no harm.
 """
 
 from __future__ import annotations
