@@ -1,0 +1,159 @@
+"""Runs of the storm: `python -m chaos --seeds 1-20 --seconds 30`, and `--bugs` for the test of it.
+
+One line a run; the report goes to docs/chaos.md with `--write`. Exit status 1 when a promise broke,
+or when a seeded bug was not found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg.rows import dict_row
+
+from chaos.bugs import BUGS
+from chaos.check import RULES, Violation, check
+from chaos.clients import Client
+from chaos.house import LEASE_S, Stormed, house, postgres
+from chaos.nemesis import Nemesis, plan
+from chaos.seen import Evidence
+
+ROOT = Path(__file__).parent.parent
+SETTLE_S = 45.0  # for turns to end after the storm
+CLIENTS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One run."""
+
+    seed: int
+    bug: str
+    evidence: Evidence
+    violations: list[Violation]
+    took_s: float
+
+    def line(self) -> str:
+        """What is printed of it."""
+        e = self.evidence
+        acked = sum(bool(message.acked) for message in e.messages)
+        stored = Counter(m.stored["status"] for m in e.messages if m.stored)
+        ends = ", ".join(f"{count} {status}" for status, count in sorted(stored.items()))
+        broken = Counter(violation.invariant for violation in self.violations)
+        verdict = "; ".join(f"{n} x {name}" for name, n in broken.items()) or "0 violations"
+        return (
+            f"seed {self.seed}{f' {self.bug}' if self.bug else ''}: {acked} messages ({ends}), "
+            f"{e.kills} kills, {len(e.nemesis)} faults, {self.took_s:.0f} s: {verdict}"
+        )
+
+
+async def run(server: str, seed: int, seconds: float, bug: str = "") -> Result:
+    """One storm, then peace, then the checks."""
+    began = time.monotonic()
+    evidence = Evidence(seed)
+    folder = Path(tempfile.mkdtemp(prefix="parlour-chaos-"))
+    try:
+        async with house(server, folder, seed=seed, bug=bug) as it:
+            evidence.generations = it.provider.generations
+            clients = [Client(number, evidence, it.addresses) for number in range(CLIENTS)]
+            try:
+                until = time.monotonic() + seconds
+                nemesis = Nemesis(it, evidence)
+                async with asyncio.timeout(seconds + SETTLE_S + 90):
+                    await asyncio.gather(
+                        nemesis.rage(plan(seed, seconds)),
+                        *(client.talk(until) for client in clients),
+                    )
+                await _settled(it)
+                for client in clients:
+                    for message in evidence.messages:
+                        if message.user == client.user:
+                            await client.look(message)
+                evidence.booked = await _booked(it)
+            finally:
+                await asyncio.gather(*(client.close() for client in clients))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return Result(seed, bug, evidence, check(evidence), time.monotonic() - began)
+
+
+async def _settled(it: Stormed) -> None:
+    """Wait until no turn runs, or the time for that is over."""
+    until = time.monotonic() + SETTLE_S
+    async with await psycopg.AsyncConnection.connect(it.database_url, autocommit=True) as database:
+        while time.monotonic() < until:
+            cursor = await database.execute("SELECT count(*) FROM turns WHERE status = 'running'")
+            row = await cursor.fetchone()
+            if row is not None and row[0] == 0:
+                return
+            await asyncio.sleep(LEASE_S / 5)
+
+
+async def _booked(it: Stormed) -> dict[str, dict[str, object]]:
+    """What the ledger has for each turn."""
+    async with await psycopg.AsyncConnection.connect(it.database_url, autocommit=True) as database:
+        database.row_factory = dict_row  # type: ignore[assignment]
+        cursor = await database.execute(
+            "SELECT turn, sum(output) AS output, bool_or(estimated) AS estimated"
+            " FROM usage WHERE turn IS NOT NULL GROUP BY turn"
+        )
+        return {str(row["turn"]): row for row in await cursor.fetchall()}  # type: ignore[call-overload, misc]
+
+
+async def session(options: argparse.Namespace) -> int:
+    """All runs; 0 when every promise held, and every seeded bug was found."""
+    failed = False
+    results: list[Result] = []
+    async with postgres() as server:
+        for seed in options.seeds:
+            for bug in sorted(BUGS) if options.bugs else [""]:
+                result = await run(server, seed, options.seconds, bug)
+                results.append(result)
+                print(result.line(), flush=True)
+                for violation in result.violations[: options.show]:
+                    print(f"  {violation.invariant}: {violation.what}", flush=True)
+                failed |= bool(result.violations) != bool(bug)
+    if options.write:
+        (ROOT / "docs" / "chaos.md").write_text(_report(results, options), encoding="utf-8")
+    return int(failed)
+
+
+def _report(results: list[Result], options: argparse.Namespace) -> str:
+    rows = [
+        f"| {r.seed} | {sum(bool(m.acked) for m in r.evidence.messages)} | {r.evidence.kills} "
+        f"| {len(r.evidence.nemesis)} | {len(r.evidence.generations)} | {len(r.violations)} |"
+        for r in results
+    ]
+    rules = "\n".join(f"- {name}" for name in RULES)
+    return (
+        (ROOT / "chaos" / "report.md")
+        .read_text(encoding="utf-8")
+        .format(seconds=options.seconds, rows="\n".join(rows), rules=rules, clients=CLIENTS)
+    )
+
+
+def _seeds(text: str) -> list[int]:
+    """`3`, `1-20`, `1,5,9`."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        seeds += range(int(first), int(last or first) + 1)
+    return seeds
+
+
+def main() -> int:
+    """Entry point."""
+    parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
+    parser.add_argument("--seeds", type=_seeds, default=_seeds("1-3"), help="1-20 or 1,5,9")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of storm in each run")
+    parser.add_argument("--bugs", action="store_true", help="run every seeded bug instead")
+    parser.add_argument("--show", type=int, default=5, help="violations to print of each run")
+    parser.add_argument("--write", action="store_true", help="write docs/chaos.md")
+    return asyncio.run(session(parser.parse_args()))

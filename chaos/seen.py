@@ -1,0 +1,78 @@
+"""What clients saw and what upstream did: the evidence that the invariants are checked against.
+
+Times are of one monotonic clock: the harness, its clients and the provider live in one process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One POST of a message: where it went and what came back. `status` 0 = no answer."""
+
+    process: int
+    status: int = 0
+    turn: str = ""
+    code: str = ""
+
+
+@dataclass(slots=True)
+class Reader:
+    """One client that follows a turn, over as many connections as it takes."""
+
+    events: dict[int, bytes] = field(default_factory=dict[int, bytes])
+    order: list[int] = field(default_factory=list[int])  # as they came; a reset empties both
+    conflicts: list[int] = field(default_factory=list[int])  # came twice with other bytes
+    repeats: list[int] = field(default_factory=list[int])  # came twice within one connection
+    resets: int = 0
+    gave_up: str = ""
+
+
+@dataclass(slots=True)
+class Message:
+    """One message that a client wanted answered, under one key."""
+
+    user: str
+    thread: str
+    key: str
+    text: str
+    words: list[str]  # what upstream says to it when all is well
+    attempts: list[Attempt] = field(default_factory=list[Attempt])
+    readers: list[Reader] = field(default_factory=list[Reader])
+    stop_acked_at: float | None = None
+    stored: dict[str, Any] | None = None  # the answer as the store has it when all is over
+
+    @property
+    def acked(self) -> list[Attempt]:
+        """Posts that were acknowledged."""
+        return [attempt for attempt in self.attempts if attempt.turn]
+
+
+@dataclass(slots=True)
+class Generation:
+    """One reply that upstream made: how much it said, and when it last said something."""
+
+    key: str
+    began_at: float
+    tokens: int = 0
+    last_at: float = 0.0
+    whole: bool = False
+
+
+@dataclass(slots=True)
+class Evidence:
+    """All of one run."""
+
+    seed: int
+    messages: list[Message] = field(default_factory=list[Message])
+    generations: list[Generation] = field(default_factory=list[Generation])
+    kills: int = 0
+    nemesis: list[str] = field(default_factory=list[str])
+    booked: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])  # by turn
+
+    def of_key(self, key: str) -> list[Generation]:
+        """Every reply that upstream began for a message."""
+        return [generation for generation in self.generations if generation.key == key]
