@@ -93,7 +93,8 @@ class Client:
     async def _message(self, number: int) -> None:
         chance = self._chance
         key = f"{self._thread}-m{number}"
-        count = chance.choice((3, 20, 60))
+        stops = chance.random() < 0.2
+        count = 200 if stops else chance.choice((3, 20, 60))
         message = Message(
             self.user,
             self._thread,
@@ -109,7 +110,7 @@ class Client:
         turn = message.acked[0].turn
         readers = [Reader() for _ in range(chance.choice((1, 1, 2)))]
         message.readers += readers
-        stopping = self._stop_later(message, turn) if chance.random() < 0.2 else None
+        stopping = self._stop_later(message, turn) if stops else None
         work = [self._follow(message, turn, reader) for reader in readers]
         await asyncio.gather(*work, *([stopping] if stopping else []))
 
@@ -164,6 +165,7 @@ class Client:
         headers = {"last-event-id": f"{turn}:{last}"} if last else {}
         url = f"{self._address()}/api/threads/{message.thread}/turns/{turn}/events"
         seen: set[int] = set()
+        ended = False
         async with self.http.get(url, headers=headers) as response:
             if response.status != 200:
                 return False
@@ -183,10 +185,10 @@ class Client:
                     reader.conflicts.append(number)
                 reader.order.append(number)
                 if b'"type":"finalize"' in data:
-                    return True
-                if leave_after is not None and len(seen) >= leave_after:
+                    ended = True  # reads on: nothing may follow
+                if leave_after is not None and len(seen) >= leave_after and not ended:
                     return False
-        return False
+        return ended
 
 
 async def _frames(stream: aiohttp.StreamReader) -> AsyncIterator[tuple[str, int | None, bytes]]:

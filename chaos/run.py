@@ -102,7 +102,7 @@ async def _booked(it: Stormed) -> dict[str, dict[str, object]]:
         database.row_factory = dict_row  # type: ignore[assignment]
         cursor = await database.execute(
             "SELECT turn, sum(output) AS output, bool_or(estimated) AS estimated"
-            " FROM usage WHERE turn IS NOT NULL GROUP BY turn"
+            " FROM model_calls WHERE turn IS NOT NULL AND purpose = 'answer' GROUP BY turn"
         )
         return {str(row["turn"]): row for row in await cursor.fetchall()}  # type: ignore[call-overload, misc]
 
