@@ -8,6 +8,7 @@ cut, and the load generator stays cheap. Whole replies are parsed only after the
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import hmac
 import json
@@ -76,8 +77,20 @@ def _http(path: str, body: object, *, bearer: str = "") -> bytes:
         f"Accept: text/event-stream\r\nContent-Length: {len(data)}\r\n"
     )
     if bearer:
-        head += f"Authorization: Bearer {bearer}\r\n"
+        # The host has shown the disclosure; the first message of each user writes the receipt.
+        head += f"Authorization: Bearer {bearer}\r\nX-Parlour-Disclosure: {_edition()}\r\n"
     return f"{head}\r\n".encode() + data
+
+
+@functools.cache
+def _edition() -> str:
+    # Late: the mock provider reads this module too, and needs nothing of Parlour.
+    from parlour.api.access import LOCAL  # noqa: PLC0415
+    from parlour.policy import Policies  # noqa: PLC0415
+    from parlour.safety.disclosures.engine import Disclosures  # noqa: PLC0415
+    from parlour.safety.disclosures.rules import read_rules  # noqa: PLC0415
+
+    return Disclosures(read_rules(), Policies()).of(LOCAL, "api").edition
 
 
 def _base64(data: bytes) -> str:

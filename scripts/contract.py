@@ -18,9 +18,10 @@ import msgspec
 from generated import publish
 from typescript import declarations
 
-from parlour.app import build, create_api
+from parlour.app import build
 from parlour.events import types
 from parlour.settings import read_settings
+from parlour.web import create_api
 
 ROOT = Path(__file__).resolve().parent.parent
 TYPES = "ui/app/src/contract"

@@ -13,13 +13,24 @@ from typing import Any
 import aiohttp
 import uvicorn
 
+from parlour.api.access import LOCAL
 from parlour.api.direct import DirectProtocol
-from parlour.app import create_app, running
+from parlour.app import running
 from parlour.events import types as ev
+from parlour.policy import Policies
+from parlour.safety.disclosures.engine import Disclosures, Now, utc_now
+from parlour.safety.disclosures.rules import read_rules
 from parlour.services import Services
 from parlour.settings import Settings
+from parlour.web import create_app
 
 WAIT_S = 10  # the bound of every wait in a test
+
+
+def shown() -> dict[str, str]:
+    """The header of a client that has shown what has to be shown where nothing is configured."""
+    told = Disclosures(read_rules(), Policies()).of(LOCAL, "api")
+    return {"x-parlour-disclosure": told.edition}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +151,14 @@ def final(frames: list[Frame]) -> ev.Finalize:
 
 
 @contextlib.asynccontextmanager
-async def house(settings: Settings, *, direct: bool = True, **headers: str) -> AsyncIterator[House]:
+async def house(
+    settings: Settings, *, direct: bool = True, clock: Now = utc_now, **headers: str
+) -> AsyncIterator[House]:
     """Serve `settings` on a free loopback port; `direct` as our own server does, else as others."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     listening.listen(512)
-    async with running(settings) as services:
+    async with running(settings, clock=clock) as services:
         config = uvicorn.Config(
             create_app(services),
             http=DirectProtocol if direct else "httptools",
@@ -161,7 +174,7 @@ async def house(settings: Settings, *, direct: bool = True, **headers: str) -> A
         timeout = aiohttp.ClientTimeout(total=60)
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(
-            timeout=timeout, connector=connector, headers=headers
+            timeout=timeout, connector=connector, headers={**shown(), **headers}
         ) as http:
             try:
                 yield House(url, http, services)

@@ -128,6 +128,14 @@ PROMISES: dict[str, Promise] = {
         "A model is served only by an approved route; what served is checked before it is shown.",
         "0 calls outside the route",
     ),
+    "P30": Promise(
+        "Nobody is answered before they were shown that an AI answers; what they saw is kept.",
+        "no first token without a receipt, in every face",
+    ),
+    "P31": Promise(
+        "What the audit chain holds cannot be changed unseen, and a person can be erased from it.",
+        "the first broken link is found",
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""The composition root: `build(settings)` makes every object, `create_app` puts HTTP before them.
+"""The composition root: `build(settings)` makes every object, web.py puts HTTP before them.
 
 Nothing is created at import time, and no other file picks an implementation. Tests build the
 same way, with other settings.
@@ -10,31 +10,12 @@ import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from fastapi import FastAPI
-from starlette.types import ASGIApp
-
-from parlour import __version__, parts
+from parlour import parts
 from parlour.agent.graph import Agent
-from parlour.api import (
-    admin_tools,
-    ai_sdk,
-    health,
-    me,
-    openai,
-    page,
-    problems,
-    results,
-    threads,
-    turns,
-)
-from parlour.api import limits as limits_api
-from parlour.api.edge import Edge
 from parlour.api.mcp import McpFace
 from parlour.api.sse import StreamWatch
-from parlour.api.streams import Streams
 from parlour.chat.answering import Answering
 from parlour.chat.aside import Asides
-from parlour.chat.conversations import Conversations
 from parlour.chat.ending import Ending
 from parlour.chat.judge import Judge
 from parlour.chat.keeper import Keeper
@@ -43,17 +24,21 @@ from parlour.chat.reading import Readings
 from parlour.chat.summary import Remembering
 from parlour.chat.till import Till
 from parlour.chat.turn import TurnRunner
-from parlour.errors import StoreUnavailable
 from parlour.events.log import EventLog
 from parlour.limits.room import Room
 from parlour.models.routed import Router
 from parlour.policy import Policies
+from parlour.safety.disclosures.engine import Disclosures, Now, utc_now
+from parlour.safety.disclosures.gate import Gate
+from parlour.safety.disclosures.rules import read_rules
 from parlour.services import Services, database_url
 from parlour.settings import Settings
 from parlour.store.audit import Audit
+from parlour.store.audit_read import AuditTrail
 from parlour.store.database import Database
 from parlour.store.embedded import EmbeddedPostgres, start_embedded
 from parlour.store.ledger import Ledger
+from parlour.store.receipts import Receipts
 from parlour.store.routes import RouteDecisions
 from parlour.store.summaries import Summaries
 from parlour.store.threads import Threads
@@ -81,18 +66,21 @@ class Ground:
     router: Router
     turns: Turns
     audit: Audit
+    gate: Gate
     privacy: Privacy
     ledger: Ledger
     till: Till
     judge: Judge
 
 
-async def build(settings: Settings) -> Services:
+async def build(settings: Settings, *, clock: Now = utc_now) -> Services:
     """Make everything; starts our own Postgres when no other is named, and nothing else.
+
+    `clock` tells which disclosure rules are in force.
 
     Raises `ConfigurationError` for settings that cannot work together.
     """
-    ground = await _ground(settings)
+    ground = await _ground(settings, clock)
     metrics, database, limits = ground.metrics, ground.database, settings.limits
     runner = _runner(ground)
     access = parts.access(settings)
@@ -108,6 +96,8 @@ async def build(settings: Settings) -> Services:
         threads=Threads(database),
         turns=ground.turns,
         audit=ground.audit,
+        trail=AuditTrail(database),
+        gate=ground.gate,
         router=ground.router,
         decisions=ground.decisions,
         peers=parts.breaker_peers(settings, ground.router),
@@ -124,7 +114,9 @@ async def build(settings: Settings) -> Services:
         ),
         till=ground.till,
         price_list=parts.price_list(settings, ground.till),
-        readings=Readings(store=ground.turns, events=ground.events),
+        readings=Readings(
+            store=ground.turns, events=ground.events, disclosures=ground.gate.disclosures
+        ),
         watch=StreamWatch(stall_s=limits.reader_stall_s, metrics=metrics),
         access=access,
         mcp=McpFace(access, ToolResults(database)),
@@ -133,12 +125,14 @@ async def build(settings: Settings) -> Services:
     )
 
 
-async def _ground(settings: Settings) -> Ground:
+async def _ground(settings: Settings, clock: Now) -> Ground:
     parts.check(settings)
     metrics, policies = Metrics(), settings.policies()
     # First what can be refused, then what has to be closed.
     events, servers = parts.event_log(settings), parts.tool_servers(settings)
     routes = parts.routes(settings, policies)
+    disclosures = Disclosures(read_rules(), policies, clock=clock)
+    disclosures.check(tuple(settings.workspaces))
     postgres = None if settings.database_url else await start_embedded(settings.data_dir)
     database = await Database.open(database_url(settings, postgres))
     decisions, audit = RouteDecisions(database), Audit(database)
@@ -159,6 +153,7 @@ async def _ground(settings: Settings) -> Ground:
         router=router,
         turns=Turns(database),
         audit=audit,
+        gate=Gate(disclosures=disclosures, receipts=Receipts(database, audit), clock=clock),
         privacy=parts.privacy(settings, policies, database, metrics),
         ledger=ledger,
         till=parts.till(settings, policies, router=router, ledger=ledger, metrics=metrics),
@@ -194,6 +189,7 @@ def _runner(ground: Ground) -> TurnRunner:
         privacy=ground.privacy,
         judge=ground.judge,
         remembering=_remembering(ground),
+        gate=ground.gate,
         room=Room(turns_max=limits.turns_max, wait_s=limits.turn_wait_s),
         till=ground.till,
         policies=ground.policies,
@@ -212,66 +208,12 @@ def _remembering(ground: Ground) -> Remembering:
     )
 
 
-def create_app(services: Services) -> ASGIApp:
-    """The HTTP application over started services."""
-    return Edge(
-        create_api(services),
-        metrics=services.metrics,
-        body_bytes_max=services.settings.limits.body_bytes_max,
-    )
-
-
-def create_api(services: Services) -> FastAPI:
-    """The routes alone: what the OpenAPI document describes."""
-    app = FastAPI(
-        title="Parlour",
-        version=__version__,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url="/openapi.json",
-        lifespan=None,
-    )
-    problems.install(app)
-    access, runner = services.access, services.runner
-    privacy = services.privacy
-    streams = Streams(readings=services.readings, watch=services.watch, privacy=privacy)
-    conversations = Conversations(threads=services.threads, privacy=privacy)
-
-    async def database() -> str:
-        try:
-            await services.database.ping()
-        except StoreUnavailable as error:
-            return str(error)
-        return ""
-
-    async def serving() -> str:
-        return "shutting down" if services.draining else ""
-
-    for routes in (
-        turns.router(access=access, runner=runner, streams=streams),
-        threads.router(access=access, threads=conversations),
-        results.router(access=access, results=ToolResults(services.database)),
-        admin_tools.router(access=access, pins=services.pins),
-        ai_sdk.router(access=access, runner=runner, streams=streams, threads=services.threads),
-        openai.router(access=access, runner=runner, streams=streams),
-        me.router(
-            access=access,
-            model=parts.model_body(services.model),
-            message_chars_max=services.settings.limits.message_chars_max,
-        ),
-        limits_api.router(access=access, quotas=services.till.quotas),
-        health.router(checks={"serving": serving, "database": database}, metrics=services.metrics),
-        page.router(),
-    ):
-        app.include_router(routes)
-    app.router.routes.append(services.mcp.route())
-    return app
-
-
 @contextlib.asynccontextmanager
-async def running(settings: Settings, *, serving: bool = True) -> AsyncGenerator[Services]:
+async def running(
+    settings: Settings, *, serving: bool = True, clock: Now = utc_now
+) -> AsyncGenerator[Services]:
     """Built and started services, closed at the end."""
-    services = await build(settings)
+    services = await build(settings, clock=clock)
     try:
         await services.start(serving=serving)
         yield services

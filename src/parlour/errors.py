@@ -10,6 +10,7 @@
     |- Unauthenticated         401  unauthenticated
     |- Forbidden               403  forbidden
     |  `- RouteNotAllowed           route_not_allowed
+    |- DisclosureRequired      428  disclosure_required
     |- NotFound                404  not_found
     |  |- ThreadNotFound            thread_not_found
     |  |- TurnNotFound              turn_not_found
@@ -116,6 +117,19 @@ class Forbidden(Problem):
     code = "forbidden"
     status = 403
     title = "Not allowed"
+
+
+class DisclosureRequired(Problem):
+    """The person has to be shown something first. The answer carries it, in `disclosure`."""
+
+    code = "disclosure_required"
+    status = 428
+    title = "Something has to be shown first"
+
+    def __init__(self, sentence: str, disclosure: dict[str, Any]) -> None:
+        super().__init__(sentence)
+        self.disclosure = disclosure  # as `GET /api/disclosures` gives it
+        self.extra = {"disclosure": disclosure}
 
 
 class NotFound(Problem):

@@ -13,6 +13,8 @@ from typing import Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from parlour.policy_disclosure import DisclosurePolicy
+
 
 class Section(BaseModel):
     """A part of the policy; frozen, and every field documented."""
@@ -319,6 +321,9 @@ class Policy(Section):
     question: QuestionPolicy = Field(default_factory=lambda: QuestionPolicy.model_validate({}))
     turns: TurnPolicy = Field(default_factory=lambda: TurnPolicy.model_validate({}))
     routes: RoutePolicy = Field(default_factory=lambda: RoutePolicy.model_validate({}))
+    disclosure: DisclosurePolicy = Field(
+        default_factory=lambda: DisclosurePolicy.model_validate({})
+    )
     privacy: PrivacyPolicy = Field(default_factory=lambda: PrivacyPolicy.model_validate({}))
     injection: InjectionPolicy = Field(default_factory=lambda: InjectionPolicy.model_validate({}))
     topics: TopicsPolicy = Field(default_factory=lambda: TopicsPolicy.model_validate({}))

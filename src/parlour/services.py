@@ -27,8 +27,10 @@ from parlour.events.log import EventLog
 from parlour.models.port import Model, Warmable
 from parlour.models.price_list import PriceList
 from parlour.models.routed import Router
+from parlour.safety.disclosures.gate import Gate
 from parlour.settings import Settings
 from parlour.store.audit import Audit
+from parlour.store.audit_read import AuditTrail
 from parlour.store.database import Database
 from parlour.store.embedded import EmbeddedPostgres
 from parlour.store.housekeeping import Housekeeping
@@ -61,6 +63,8 @@ class Services:
     threads: Threads
     turns: Turns
     audit: Audit
+    trail: AuditTrail
+    gate: Gate
     router: Router
     decisions: RouteDecisions
     peers: RedisPeers | None

@@ -16,6 +16,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright, expect
 
 from parlour.api.access import LOCAL
+from parlour.safety.disclosures.engine import Now, utc_now
 from parlour.settings import Settings
 from tests.browser.desk import WATCH, Desk, until
 from tests.browser.scripts import SCRIPT
@@ -86,7 +87,7 @@ def open_desk(browser: Browser, postgres: str) -> OpenDesk:
 
 
 @contextlib.asynccontextmanager
-async def serve(postgres: str, **settings: Any) -> AsyncGenerator[House]:
+async def serve(postgres: str, clock: Now = utc_now, **settings: Any) -> AsyncGenerator[House]:
     """A Parlour with the scripted model and a database of its own."""
     folder = Path(tempfile.mkdtemp(prefix="parlour-browser-"))
     file = folder / "script.json"
@@ -100,7 +101,7 @@ async def serve(postgres: str, **settings: Any) -> AsyncGenerator[House]:
                 "shutdown_s": 2,
                 **settings,
             }
-            async with house(Settings(**given)) as served:
+            async with house(Settings(**given), clock=clock) as served:
                 toolbox = served.services.toolbox
 
                 async def connected() -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from parlour.safety.disclosures.engine import Now, utc_now
 from parlour.settings import Settings
 from tests.house import House, house
 
@@ -22,7 +23,7 @@ def open_house(tmp_path: Path, database_url: str) -> OpenHouse:
     """`async with open_house(script, **settings)`: a Parlour that plays `script`."""
 
     def opened(
-        script: Script | None = None, token: str = "", **settings: Any
+        script: Script | None = None, token: str = "", clock: Now = utc_now, **settings: Any
     ) -> AbstractAsyncContextManager[House]:
         file = tmp_path / "script.json"
         file.write_text(json.dumps(script or []))
@@ -34,7 +35,7 @@ def open_house(tmp_path: Path, database_url: str) -> OpenHouse:
             **settings,
         }
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        return house(Settings(**given), **headers)
+        return house(Settings(**given), clock=clock, **headers)
 
     return opened
 

@@ -11,12 +11,13 @@ import pytest
 
 from parlour.models.scripted import ScriptedModel
 from parlour.settings import Settings
-from tests.house import WAIT_S, House, final, house, parse_frames, said
+from tests.house import WAIT_S, House, final, house, parse_frames, said, shown
 
 SCRIPT = [
     {"when": "gate", "steps": [{"text": "Before. "}, {"gate": "middle"}, {"text": "After."}]},
     {"when": "", "steps": [{"text": "Hello."}]},
 ]
+SHOWN = "\r\n".join(f"{name}: {value}" for name, value in shown().items())
 
 
 @pytest.fixture(params=[True, False], ids=["direct", "asgi"])
@@ -45,7 +46,7 @@ def ask(thread: str, text: str, version: str = "1.1") -> bytes:
     body = json.dumps({"text": text}).encode()
     head = (
         f"POST /api/threads/{thread}/turns HTTP/{version}\r\nHost: localhost\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{SHOWN}\r\n\r\n"
     )
     return head.encode() + body
 

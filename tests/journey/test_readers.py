@@ -11,7 +11,7 @@ import pytest
 
 from parlour.events import types as ev
 from parlour.models.scripted import ScriptedModel
-from tests.house import WAIT_S, House, events_of, final, parse_frames, said
+from tests.house import WAIT_S, House, events_of, final, parse_frames, said, shown
 from tests.journey.conftest import HELLO, OpenHouse
 from tests.journey.test_metrics import scraped
 
@@ -37,7 +37,8 @@ async def test_a_reader_that_takes_nothing_holds_up_nobody_and_can_come_back(
     async with open_house(FLOOD, limits=limits) as house:
         body = json.dumps({"text": "flood", "message_id": "m1"}).encode()
         head = "POST /api/threads/c1/turns HTTP/1.1\r\nHost: localhost\r\n"
-        head += f"Content-Length: {len(body)}\r\nContent-Type: application/json\r\n\r\n"
+        head += f"Content-Length: {len(body)}\r\nContent-Type: application/json\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in shown().items()) + "\r\n"
         with connected(house) as lazy:
             lazy.sendall(head.encode() + body)
             # The same message again joins the turn: this reader gets all of it meanwhile.

@@ -16,7 +16,7 @@ from typing import Any
 
 import node
 
-from tests.house import WAIT_S
+from tests.house import WAIT_S, shown
 
 CLIENTS = Path(__file__).parent / "clients"
 
@@ -45,7 +45,7 @@ class Chats:
 
     async def open(self, chat: str, thread: str, *, url: str = "", modern: bool = True) -> None:
         """A chat on a thread; two chats may share one, as two tabs do."""
-        headers = {"x-parlour-client": "ai-sdk/7"} if modern else {}
+        headers = shown() | ({"x-parlour-client": "ai-sdk/7"} if modern else {})
         api = f"{url or self._url}/api/chat"
         await self("open", chat, id=thread, api=api, headers=headers)
 

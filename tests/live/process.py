@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.house import Caller
+from tests.house import Caller, shown
 from tests.redis_server import die_with_parent
 
 READY_S = 60  # the first start of an empty directory makes a database
@@ -122,7 +122,7 @@ async def served(folder: Path, **settings: str) -> AsyncIterator[Served]:
     """A ready `parlour serve` with its data in `folder`."""
     process = await start("serve", folder=folder, **settings)
     timeout = aiohttp.ClientTimeout(total=60)
-    async with aiohttp.ClientSession(timeout=timeout) as http:
+    async with aiohttp.ClientSession(timeout=timeout, headers=shown()) as http:
         it = Served(process, http)
         try:
             await it.ready()

@@ -82,6 +82,7 @@ async def test_the_database_refuses_to_change_what_is_written(
         await database.fetch(statement)
 
 
+@pytest.mark.promise("P31")
 @pytest.mark.parametrize(
     ("statement", "broken_at"),
     [
@@ -120,6 +121,7 @@ async def test_a_chain_that_was_made_anew_has_another_head(
     assert again.head != kept.head
 
 
+@pytest.mark.promise("P31")
 async def test_erasing_a_person_leaves_a_chain_that_verifies(
     audit: Audit, trail: AuditTrail, database: Database
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.house import parse_frames, said
+from tests.house import parse_frames, said, shown
 from tests.journey.test_garbage import SECRET, token
 from tests.parlour_process import ParlourProcess, parlour
 
@@ -57,7 +57,7 @@ async def test_log_lines_lead_to_a_turn_and_say_nothing_of_it(
     }
     async with parlour("serve", **settings) as served:
         url = (await served.until("Parlour is ready")).split()[-1]
-        headers = {"authorization": f"Bearer {bearer}", "x-request-id": "req-1"}
+        headers = {"authorization": f"Bearer {bearer}", "x-request-id": "req-1", **shown()}
         async with aiohttp.ClientSession(headers=headers) as http:
             bodies = ("please " + QUESTION, "break " + QUESTION)
             turns: list[str] = []

@@ -12,7 +12,7 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionUserMessageParam
 
-from tests.house import WAIT_S, House
+from tests.house import WAIT_S, House, shown
 from tests.journey.conftest import OpenHouse
 from tests.upstream import Reply, Upstream
 
@@ -30,7 +30,9 @@ class Desk:
 
 
 def client_of(house: House, key: str = "none") -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(base_url=f"{house.url}/v1", api_key=key, max_retries=0)
+    return openai.AsyncOpenAI(
+        base_url=f"{house.url}/v1", api_key=key, max_retries=0, default_headers=shown()
+    )
 
 
 def settings_of(upstream: Upstream) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from parlour.api.access import Access
 from parlour.api.ai_sdk_frames import AiSdkEncoder
+from parlour.api.disclosures import ShownHeader
 from parlour.api.page_context import PageBody
 from parlour.api.shapes import Id, StopBody, Text
 from parlour.api.streams import Streams
@@ -63,6 +64,9 @@ class ChatBody(BaseModel):
     message: UiMessage | None = None
     messages: list[UiMessage] = Field(default_factory=list[UiMessage], max_length=10_000)
     context: PageBody | None = Field(None, description="The page that the user looks at.")
+    disclosure_receipt: Id | None = Field(
+        None, description="The `edition` of the disclosure that you have just shown."
+    )
 
 
 def router(*, access: Access, runner: TurnRunner, streams: Streams, threads: Threads) -> APIRouter:
@@ -72,17 +76,21 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams, threads: Thr
 
     @routes.post("", responses=STREAM, response_model=None)
     async def chat(
-        body: ChatBody, client: ClientHeader = "", principal: Principal = who
+        body: ChatBody,
+        client: ClientHeader = "",
+        shown: ShownHeader = "",
+        principal: Principal = who,
     ) -> Response:
         """Send a message, edit one or answer one anew; streams the answer."""
-        ask = await _on_shown_branch(threads, principal, to_ask(body))
+        given: dict[str, Any] = {"surface": "chat", "shown": body.disclosure_receipt or shown}
+        ask = await _on_shown_branch(threads, principal, replace(to_ask(body), **given))
         try:
             started = await runner.start(principal, ask)
         except (ThreadNotFound, MessageNotFound):
             again = _never_arrived(body)
             if again is None:
                 raise
-            started = await runner.start(principal, again)
+            started = await runner.start(principal, replace(again, **given))
         return await streams.open_started(
             principal,
             ask.thread,

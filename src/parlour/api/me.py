@@ -8,10 +8,12 @@ from parlour import __version__
 from parlour.api.access import Access
 from parlour.api.shapes import MeBody, ModelBody, PersonBody
 from parlour.domain import Principal
-from parlour.safety.disclosure import DISCLOSURE
+from parlour.safety.disclosures.engine import Disclosures
 
 
-def router(*, access: Access, model: ModelBody, message_chars_max: int) -> APIRouter:
+def router(
+    *, access: Access, disclosures: Disclosures, model: ModelBody, message_chars_max: int
+) -> APIRouter:
     """The route /api/me."""
     routes = APIRouter(tags=["me"])
     who = Depends(access.principal)
@@ -23,7 +25,7 @@ def router(*, access: Access, model: ModelBody, message_chars_max: int) -> APIRo
             user=PersonBody(id=principal.user, name=principal.name, workspace=principal.workspace),
             local=principal.local,
             model=model,
-            disclosure=DISCLOSURE,
+            disclosure=disclosures.of(principal, "chat").text,
             version=__version__,
             tour=model.kind == "scripted",
             limits={"message_chars_max": message_chars_max},

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -18,9 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from parlour.api import problems
 from parlour.api.access import Access
+from parlour.api.disclosures import ShownHeader
 from parlour.api.openai_chunks import OpenAiEncoder, completion
 from parlour.api.page_context import PageBody
-from parlour.api.shapes import Text
+from parlour.api.shapes import Id, Text
 from parlour.api.streams import Streams
 from parlour.chat.ask import Ask, Started
 from parlour.chat.turn import TurnRunner
@@ -82,6 +84,9 @@ class Extras(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     context: PageBody | None = Field(None, description="The page that the user looks at.")
+    disclosure_receipt: Id | None = Field(
+        None, description="The `edition` of the disclosure that you have just shown."
+    )
 
 
 Ignored = Annotated[Any, Field(None, description="Accepted, not used: Parlour's settings decide.")]
@@ -135,7 +140,10 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter
 
     @routes.post("/chat/completions", responses=STREAM, response_model=None)
     async def complete(
-        request: Request, body: CompletionBody, principal: Principal = who
+        request: Request,
+        body: CompletionBody,
+        shown: ShownHeader = "",
+        principal: Principal = who,
     ) -> Response:
         """Answer the conversation, streamed or whole."""
         if body.model not in {MODEL, runner.model_name(principal)}:
@@ -144,7 +152,8 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter
             raise BadRequest(
                 "`tools` is not supported: Parlour's agent has the tools of its MCP servers."
             )
-        started = await runner.start(principal, to_ask(body))
+        given = body.parlour.disclosure_receipt if body.parlour else None
+        started = await runner.start(principal, replace(to_ask(body), shown=given or shown))
 
         async def stop() -> None:
             await runner.stop(principal, started.thread, started.turn)
@@ -236,6 +245,7 @@ def to_ask(body: CompletionBody) -> Ask:
         text=last.words(),
         history=history,
         hidden=True,
+        surface="openai",
         page=page.to_page() if page else None,
     )
 

@@ -52,6 +52,9 @@ class NewTurnBody(_Shape):
     context: PageBody | None = Field(
         None, description="The page that the user looks at. A new answer keeps the question's."
     )
+    disclosure_receipt: Id | None = Field(
+        None, description="The `edition` of the disclosure that you have just shown."
+    )
 
 
 class StartedBody(_Shape):

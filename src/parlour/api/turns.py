@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from parlour.api.access import Access
+from parlour.api.disclosures import ShownHeader
 from parlour.api.native import NativeEncoder, position
 from parlour.api.shapes import NewTurnBody, StartedBody, StopBody
 from parlour.api.streams import Streams
@@ -29,10 +31,14 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter
 
     @routes.post("", responses={**STREAM, 202: {"model": StartedBody}}, response_model=None)
     async def start(
-        request: Request, thread: IdPath, body: NewTurnBody, principal: Principal = who
+        request: Request,
+        thread: IdPath,
+        body: NewTurnBody,
+        shown: ShownHeader = "",
+        principal: Principal = who,
     ) -> Response:
         """Send a message and stream its answer; `Accept: application/json` only starts it."""
-        ask = to_ask(ThreadId(thread), body)
+        ask = replace(to_ask(ThreadId(thread), body), shown=body.disclosure_receipt or shown)
         started = await runner.start(principal, ask)
         headers = {"x-turn-id": started.turn}
         accept = request.headers.get("accept", "*/*")

@@ -9,6 +9,8 @@ from typing import Literal
 from parlour.chat.page import PageContext
 from parlour.domain import Message, MessageId, ThreadId, TurnId
 
+Surface = Literal["chat", "api", "openai", "terminal"]
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -17,7 +19,8 @@ class Ask:
     `key` is the client's id of the message: the same key is the same message. `target` is the
     message to edit or to answer anew. `history`, when given, replaces the stored conversation (the
     stateless OpenAI face); such threads are `hidden` from lists. `page` is where the user is; it is
-    cleaned when the turn starts.
+    cleaned when the turn starts. `surface` is where the person
+    talks, `shown` the edition of the disclosure that its client says it has just shown there.
     """
 
     thread: ThreadId
@@ -28,6 +31,8 @@ class Ask:
     history: tuple[Message, ...] | None = None
     hidden: bool = False
     page: PageContext | None = None
+    surface: Surface = "api"
+    shown: str = ""
 
     @property
     def irrevocable(self) -> bool:

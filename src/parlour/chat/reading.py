@@ -31,7 +31,7 @@ from parlour.events.types import (
     ToolCall,
     ToolResult,
 )
-from parlour.safety.disclosure import DISCLOSURE
+from parlour.safety.disclosures.engine import Disclosures
 from parlour.store.turns import Turn, Turns
 
 UNKNOWN_POSITION = "unknown_position"
@@ -50,8 +50,9 @@ class Reading:
 class Readings:
     """Opens turns for reading. One for the process."""
 
-    def __init__(self, *, store: Turns, events: EventLog) -> None:
+    def __init__(self, *, store: Turns, events: EventLog, disclosures: Disclosures) -> None:
         self._store = store
+        self._disclosures = disclosures
         self._events = events
         self._pace = Pace()
 
@@ -117,13 +118,14 @@ class Readings:
             log.extend(unpack_events(packed))
         else:
             parts = await self._store.parts(principal, stored.thread, stored.id)
-            for event in _events_of(stored, parts):
+            told = self._disclosures.of(principal, "api").text
+            for event in _events_of(stored, parts, told):
                 log.append(event)
         log.close()
         return log
 
 
-def _events_of(stored: Turn, parts: tuple[Part, ...]) -> list[Event]:
+def _events_of(stored: Turn, parts: tuple[Part, ...], disclosure: str) -> list[Event]:
     events: list[Event] = [
         Plan(
             turn_id=stored.id,
@@ -131,7 +133,7 @@ def _events_of(stored: Turn, parts: tuple[Part, ...]) -> list[Event]:
             message_id=stored.assistant_message,
             user_message_id=stored.user_message,
             model=stored.model,
-            disclosure=DISCLOSURE,
+            disclosure=disclosure,
         )
     ]
     failure: Failure | None = None

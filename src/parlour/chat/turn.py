@@ -38,7 +38,7 @@ from parlour.events.types import Plan
 from parlour.limits.room import Room
 from parlour.models.routed import Router
 from parlour.policy import Policies
-from parlour.safety.disclosure import DISCLOSURE
+from parlour.safety.disclosures.gate import Gate
 from parlour.store.turns import Claim, NewTurn, Turns
 from parlour.telemetry import traces as tr
 from parlour.telemetry.metrics import Metrics
@@ -60,6 +60,7 @@ class TurnRunner:
         privacy: Privacy,
         judge: Judge,
         remembering: Remembering,
+        gate: Gate,
         room: Room,
         till: Till,
         policies: Policies,
@@ -76,6 +77,7 @@ class TurnRunner:
         self._privacy = privacy
         self._judge = judge
         self.remembering = remembering
+        self._gate = gate
         self._room = room
         self._till = till
         self._policies = policies
@@ -92,14 +94,16 @@ class TurnRunner:
     async def start(self, principal: Principal, ask: Ask) -> Started:
         """Accept a message and begin to answer it. Returns once the message is committed.
 
-        Raises `TooLong`, `ShuttingDown`, `Overloaded`, `StoreUnavailable`, and what the claim
-        finds (`ThreadNotFound`, `MessageNotFound`, `TurnInProgress`, `KeyReused`) or the limits say
+        Raises `TooLong`, `ShuttingDown`, `DisclosureRequired`, `Overloaded`, `StoreUnavailable`,
+        and what the claim finds (`ThreadNotFound`, `MessageNotFound`, `TurnInProgress`,
+        `KeyReused`) or the limits say
         (`RateLimited`, `QuotaExceeded`, `LimitsUnavailable`).
         """
         self._check(ask)
         if ask.page is not None:
             bounds = self._policies.of(principal.workspace).page
             ask = replace(ask, page=cleaned(ask.page, bounds))
+        told = await self._gate.pass_on(principal, ask.surface, ask.shown, session=ask.thread)
         taken = await self._privacy.take(principal, ask)
         ask, orders = await self._judge.admit(principal, taken.ask)
         taken = replace(taken, ask=ask, orders=orders)
@@ -108,7 +112,7 @@ class TurnRunner:
         )
         if claim.joined is not None:
             return Started(claim.joined, ask.thread, claim.assistant_message, joined=True)
-        running = self._begin(principal, taken, claim, entry)
+        running = self._begin(principal, taken, claim, entry, told.text)
         try:
             await claim.commit()
         except BaseException:
@@ -218,7 +222,12 @@ class TurnRunner:
         )
 
     def _begin(
-        self, principal: Principal, taken: Taken, claim: Claim, entry: Entry | None
+        self,
+        principal: Principal,
+        taken: Taken,
+        claim: Claim,
+        entry: Entry | None,
+        disclosure: str,
     ) -> Running:
         """Start the run while the claim is being committed; readers wait for the commit."""
         ask = taken.ask
@@ -230,7 +239,7 @@ class TurnRunner:
                 message_id=claim.assistant_message,
                 user_message_id=claim.user_message or "",
                 model=self.model_name(principal),
-                disclosure=DISCLOSURE,
+                disclosure=disclosure,
             )
         )
         tab = Tab(self._till, principal, claim.turn, sink, entry)

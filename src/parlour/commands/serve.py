@@ -17,10 +17,11 @@ import structlog
 import uvicorn
 
 from parlour.api.direct import DirectProtocol
-from parlour.app import create_app, running
+from parlour.app import running
 from parlour.errors import ConfigurationError
 from parlour.services import Services
 from parlour.settings import Settings
+from parlour.web import create_app
 
 log = structlog.get_logger("parlour.serve")
 

@@ -15,10 +15,9 @@ from parlour.app import running
 from parlour.chat.ask import Ask, Started
 from parlour.chat.page import PageContext
 from parlour.domain import ThreadId
-from parlour.errors import PageContextInvalid, Problem
+from parlour.errors import DisclosureRequired, PageContextInvalid, Problem
 from parlour.events import types as ev
 from parlour.events.types import decode
-from parlour.safety.disclosure import DISCLOSURE
 from parlour.services import Services
 from parlour.settings import Settings
 
@@ -33,7 +32,9 @@ async def converse(settings: Settings, thread: str, page: Path | None = None) ->
     """
     _page(page)  # what is wrong with it is told before anything starts
     async with running(settings) as services:
-        _say(f"{DISCLOSURE}\nModel: {services.model.name}\n{HELP}\n")
+        told = services.gate.disclosures.of(LOCAL, "terminal")
+        _say(f"{told.text}\nModel: {services.model.name}\n{HELP}\n")
+        shown = told.edition
         while True:
             _say("\n> ")
             line = await asyncio.to_thread(sys.stdin.readline)
@@ -41,16 +42,27 @@ async def converse(settings: Settings, thread: str, page: Path | None = None) ->
                 _say(f"\nContinue with: parlour chat --thread {thread}\n")
                 return
             if line.strip():
-                await _answer(services, ThreadId(thread), line.strip(), page)
+                try:
+                    page_now = _page(page)
+                except PageContextInvalid as problem:
+                    _say(f"[{problem.code}] {problem}\n")
+                    continue
+                ask = Ask(
+                    ThreadId(thread), line.strip(), surface="terminal", shown=shown, page=page_now
+                )
+                shown = await _answer(services, ask)
 
 
-async def _answer(services: Services, thread: ThreadId, text: str, page: Path | None) -> None:
+async def _answer(services: Services, ask: Ask) -> str:
+    """Print the answer; returns what to acknowledge with the next message: mostly nothing."""
     try:
-        ask = Ask(thread=thread, text=text, page=_page(page))
         started = await services.runner.start(LOCAL, ask)
+    except DisclosureRequired as required:
+        _say(f"{required.disclosure['text']}\n[Send your message again.]\n")
+        return str(required.disclosure["edition"])
     except Problem as problem:
         _say(f"[{problem.code}] {problem}\n")
-        return
+        return ask.shown
     loop = asyncio.get_running_loop()
     with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on a loop
         loop.add_signal_handler(signal.SIGINT, lambda: services.runner.stop_here(started.turn))
@@ -59,6 +71,7 @@ async def _answer(services: Services, thread: ThreadId, text: str, page: Path | 
     finally:
         with contextlib.suppress(NotImplementedError):
             loop.remove_signal_handler(signal.SIGINT)
+    return ""
 
 
 def _page(file: Path | None) -> PageContext | None:

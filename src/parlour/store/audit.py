@@ -22,7 +22,7 @@ import itertools
 import json
 import secrets
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
@@ -39,6 +39,9 @@ FLUSH_S = 0.5
 CLOSE_S = 3.0
 BODY_CHARS_MAX = 64_000  # of the canonical JSON; a link is evidence, not an archive
 SALT_BYTES = 16
+
+
+Statement = tuple[LiteralString, Mapping[str, Any]]  # Any: whatever Postgres takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +93,15 @@ class Audit:
         body: dict[str, Any],  # JSON, whatever belongs to the kind
         *,
         turn: str | None = None,
+        beside: Sequence[Statement] = (),
     ) -> int:
-        """Append a link; returns its seq, once it is on the disk. Raises `StoreUnavailable`."""
-        seqs = await self._append([NewLink(workspace, user, kind, canonical(body), turn)])
-        return seqs[0]
+        """Append a link; returns its seq, once it is on the disk. Raises `StoreUnavailable`.
+
+        Statements `beside` it are run after it in the same transaction; the chain is locked, so the
+        link is the newest of its workspace.
+        """
+        link = NewLink(workspace, user, kind, canonical(body), turn)
+        return (await self._append([link], beside))[0]
 
     def note(
         self,
@@ -147,18 +155,26 @@ class Audit:
                 {"workspace": workspace, "user": user},
             )
             seqs = sorted(row[0] for row in await found.fetchall())
+            await connection.execute(
+                "DELETE FROM receipts WHERE workspace = %(workspace)s AND user_id = %(user)s",
+                {"workspace": workspace, "user": user},
+            )
             if seqs:
                 body = canonical({"seqs": _ranges(seqs), "by": by})
                 values = _values([NewLink(workspace, "", "erasure", body)])
                 await connection.execute(_APPEND, values)
         return len(seqs)
 
-    async def _append(self, links: Sequence[NewLink]) -> list[int]:
+    async def _append(
+        self, links: Sequence[NewLink], beside: Sequence[Statement] = ()
+    ) -> list[int]:
         """Append links of one workspace, in their order."""
         async with self._database.connection() as connection:
             async with connection.pipeline(), connection.transaction():
                 await connection.execute(_LOCK, {"workspace": links[0].workspace})
                 cursor = await connection.execute(_APPEND, _values(links))
+                for statement, values in beside:
+                    await connection.execute(statement, values)
             return [row[0] for row in await cursor.fetchall()]
 
     async def _repeat(self) -> None:

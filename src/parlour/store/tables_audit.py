@@ -1,4 +1,4 @@
-"""The tables of the audit chain.
+"""The tables of the audit chain, and of receipts.
 
 `audit` is the chain and names nobody; `audit_facts` says who and what, under a salted digest that
 the chain holds. So a person can be erased and the chain still proves that nothing else is missing.
@@ -62,4 +62,25 @@ audit_facts = Table(
     PrimaryKeyConstraint("workspace", "seq"),
     ForeignKeyConstraint(["workspace", "seq"], ["audit.workspace", "audit.seq"]),
     Index(None, "workspace", "user_id", "seq"),
+)
+
+
+class ReceiptColumns(TypedColumns):
+    """What a person was last shown at a surface. The proof is the link `seq` of the chain."""
+
+    workspace: Named[str] = Column(Text)
+    user_id: Named[str] = Column(Text)
+    surface: Named[str] = Column(Text)
+    id: Named[str] = Column(Text)
+    edition: Named[str] = Column(Text)
+    seq: Named[int] = Column(BigInteger)
+    at: Named[datetime] = Column(DateTime(timezone=True), nullable=False)
+
+
+receipts = Table(
+    "receipts",
+    metadata,
+    ReceiptColumns,
+    PrimaryKeyConstraint("workspace", "user_id", "surface"),
+    ForeignKeyConstraint(["workspace", "seq"], ["audit.workspace", "audit.seq"]),
 )

@@ -4,6 +4,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app";
 import { watchOtherTabs } from "./chat/conversations";
+import { disclosure } from "./disclosure";
 import { watchHints } from "./kit/hint";
 import { threadInAddress } from "./kit/router";
 import { watchSystemTheme } from "./kit/theme";
@@ -20,6 +21,7 @@ watchSystemTheme();
 watchHints();
 watchOtherTabs();
 void loadMe();
+void disclosure.load();
 void threads.refresh();
 
 const root = document.getElementById("root");

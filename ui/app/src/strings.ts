@@ -1,4 +1,5 @@
 /** Every word the page says, so that another language is another catalogue. */
+import { disclosureStrings } from "./strings/disclosure";
 import { errorStrings } from "./strings/errors";
 import { limitStrings } from "./strings/limits";
 import { shellStrings } from "./strings/shell";
@@ -19,6 +20,7 @@ export const strings = {
   ...shellStrings,
   ...threadStrings,
   ...workStrings,
+  ...disclosureStrings,
   ...errorStrings,
   ...limitStrings,
 } as const;

@@ -1,8 +1,11 @@
 /** The AI SDK's transport with our rules: only the new message is sent, the line is watched. */
 import { DefaultChatTransport } from "ai";
+import { disclosure } from "../disclosure";
 import { authorisedFetch, url } from "../kit/http";
 import { idleFetch } from "./idle-fetch";
 import type { ChatMessage } from "./types";
+
+const PRECONDITION_REQUIRED = 428; // something has to be shown first
 
 export interface TransportHooks {
   /** The message that the next request replaces: an edited question or an answer. */
@@ -32,12 +35,14 @@ export function requestBody(
   messages: ChatMessage[],
   trigger: "submit-message" | "regenerate-message",
   target: string | null,
+  receipt: string | null = null,
 ): object {
   const last = messages.at(-1);
   if (last?.role === "assistant") {
     return { id, trigger, messageId: last.id, approvals: approvalsIn(last) };
   }
   const body: Record<string, unknown> = { id, trigger };
+  if (receipt !== null) body["disclosure_receipt"] = receipt;
   if (target !== null) body["messageId"] = target;
   if (last?.metadata?.page !== undefined) body["context"] = last.metadata.page;
   if (last !== undefined) {
@@ -59,11 +64,16 @@ export function chatTransport(hooks: TransportHooks): DefaultChatTransport<ChatM
     headers: { "x-parlour-client": "ai-sdk/7" },
     fetch: async (input, init) => {
       const response = await watched(input, init);
-      if (response.ok && init?.method === "POST") hooks.accepted();
+      if (response.ok && init?.method === "POST") {
+        disclosure.accepted();
+        hooks.accepted();
+      } else if (response.status === PRECONDITION_REQUIRED) {
+        disclosure.demanded(await response.clone().json());
+      }
       return response;
     },
     prepareSendMessagesRequest: ({ id, messages, trigger }) => ({
-      body: requestBody(id, messages, trigger, hooks.target()),
+      body: requestBody(id, messages, trigger, hooks.target(), disclosure.toAcknowledge()),
       headers: { "x-parlour-client": "ai-sdk/7" },
     }),
   });

@@ -28,6 +28,8 @@ export interface ChatBody {
   messages?: UiMessage[];
   /** The page that the user looks at. */
   context?: PageBody | null;
+  /** The `edition` of the disclosure that you have just shown. */
+  disclosure_receipt?: string | null;
 }
 
 /** A message of the conversation that the caller keeps. */
@@ -110,10 +112,32 @@ export interface ConversationBody {
   thread: ThreadBody;
 }
 
+/** What the person is told. While `reason` is not null, it has to be shown and acknowledged. */
+export interface DisclosureBody {
+  edition: string;
+  reason: "first" | "changed" | "again" | null;
+  locale: string;
+  /** All lines in one piece. */
+  text: string;
+  lines: DisclosureLineBody[];
+  receipt?: ReceiptBody | null;
+}
+
+/** One text, in the language `lang`. */
+export interface DisclosureLineBody {
+  text: string;
+  lang: string;
+  /** before_first_message: shown before; in_header: always visible beside the conversation; on_request: said when somebody asks. */
+  placement: string[];
+  rules: RuleBody[];
+}
+
 /** What Parlour takes beyond the protocol. */
 export interface Extras {
   /** The page that the user looks at. */
   context?: PageBody | null;
+  /** The `edition` of the disclosure that you have just shown. */
+  disclosure_receipt?: string | null;
 }
 
 export interface HTTPValidationError {
@@ -200,6 +224,8 @@ export interface NewTurnBody {
   target?: string | null;
   /** The page that the user looks at. A new answer keeps the question's. */
   context?: PageBody | null;
+  /** The `edition` of the disclosure that you have just shown. */
+  disclosure_receipt?: string | null;
 }
 
 /** Where the user is. Everything is optional; what does not fit the names goes into `fields`. */
@@ -227,6 +253,19 @@ export interface PersonBody {
   workspace: string;
 }
 
+/** Proof that an edition was shown to the person. */
+export interface ReceiptBody {
+  id: string;
+  surface: string;
+  edition: string;
+  at: string;
+}
+
+/** The person's receipts, newest first. */
+export interface ReceiptsBody {
+  receipts: ShownReceiptBody[];
+}
+
 /** A new title. */
 export interface RenameBody {
   title: string;
@@ -247,6 +286,29 @@ export interface ResultBody {
   widget?: unknown;
   created_at: string;
   expires_at: string;
+}
+
+/** A rule that asks for a text. */
+export interface RuleBody {
+  id: string;
+  version: number;
+}
+
+/** The client has shown an edition. */
+export interface ShownBody {
+  edition: string;
+  surface?: "chat" | "api" | "openai" | "terminal";
+  /** Your name for this visit. */
+  session?: string;
+}
+
+/** A receipt from the audit chain, with everything that was shown. */
+export interface ShownReceiptBody {
+  /** Its place in the audit chain of the workspace. */
+  seq: number;
+  at: string;
+  hash: string;
+  body: Record<string, unknown>;
 }
 
 /** A turn is under way. */

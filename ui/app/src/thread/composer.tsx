@@ -7,6 +7,7 @@ import { useStore } from "../kit/store";
 import { blocking, limits } from "../limits";
 import { me } from "../me";
 import { strings } from "../strings";
+import { NOTICE_ID } from "./disclosure";
 import { QUOTA_ID } from "./quota";
 
 const DEFAULT_CHARS_MAX = 32_000; // until the server has said its own limit
@@ -90,7 +91,7 @@ export function Composer({ conversation, live, begun, onEditLast }: ComposerProp
           rows={1}
           value={draft}
           aria-label={strings.composer.label}
-          aria-describedby={off ? QUOTA_ID : hint}
+          aria-describedby={`${NOTICE_ID} ${off ? QUOTA_ID : hint}`}
           disabled={off && empty}
           aria-invalid={over > 0}
           placeholder={off ? strings.limits.placeholder : usual}

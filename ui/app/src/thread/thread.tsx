@@ -8,12 +8,12 @@ import { Button } from "../kit/button";
 import { type Failure, toFailure } from "../kit/problems";
 import { useStore } from "../kit/store";
 import { refusedBy } from "../limits";
-import { me } from "../me";
 import { FailureCard } from "../parts/failure-card";
 import { strings } from "../strings";
 import { Announcer } from "./announcer";
 import { Answer, Working } from "./answer";
 import { Composer } from "./composer";
+import { DisclosureCard, DisclosureLine, DisclosureNotice } from "./disclosure";
 import { Empty } from "./empty";
 import { Older } from "./older";
 import { Question } from "./question";
@@ -53,7 +53,6 @@ function LineState({ conversation }: { conversation: Conversation }) {
 
 export function Thread({ conversation }: { conversation: Conversation }) {
   const state = useStore(conversation.store);
-  const { value } = useStore(me);
   const { messages, status, error } = useChat({ chat: conversation.chat, throttle: THROTTLE_MS });
   const [editing, setEditing] = useState<string | null>(null);
   const stick = useStickToBottom({
@@ -105,6 +104,8 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   }
   const shownInMessage = last?.parts.some((part) => part.type === "data-error") === true;
   const empty = messages.length === 0;
+  const retry = () => void conversation.retry();
+  const takeBack = state.unsent ? () => void conversation.takeBack() : undefined;
 
   return (
     <>
@@ -172,12 +173,16 @@ export function Thread({ conversation }: { conversation: Conversation }) {
                 )}
                 {failure !== null && !shownInMessage && (
                   <div className="pt-3">
-                    <FailureCard
-                      failure={failure}
-                      title={state.unsent ? strings.errors.sendTitle : strings.errors.title}
-                      onRetry={() => void conversation.retry()}
-                      onTakeBack={state.unsent ? () => void conversation.takeBack() : undefined}
-                    />
+                    {failure.code === "disclosure_required" ? (
+                      <DisclosureCard onSend={retry} onTakeBack={takeBack} />
+                    ) : (
+                      <FailureCard
+                        failure={failure}
+                        title={state.unsent ? strings.errors.sendTitle : strings.errors.title}
+                        onRetry={retry}
+                        onTakeBack={takeBack}
+                      />
+                    )}
                   </div>
                 )}
                 <LineState conversation={conversation} />
@@ -206,15 +211,14 @@ export function Thread({ conversation }: { conversation: Conversation }) {
       </div>
       <div className="relative mx-auto w-full max-w-column px-4 pb-[max(0.625rem,env(safe-area-inset-bottom))]">
         <Quota />
+        <DisclosureNotice />
         <Composer
           conversation={conversation}
           live={live || state.line === "reconnecting"}
           begun={!empty}
           onEditLast={() => setEditing(lastQuestion ?? null)}
         />
-        <p className="min-h-4.5 pt-2 text-balance text-center text-fine text-ink-3">
-          {value?.disclosure}
-        </p>
+        <DisclosureLine />
       </div>
       <Announcer live={live} failed={failure !== null || shownInMessage} last={last} />
     </>

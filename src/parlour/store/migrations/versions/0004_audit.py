@@ -37,6 +37,20 @@ TABLES = (
     """
     CREATE INDEX audit_facts_workspace_user_id_seq_idx ON audit_facts (workspace, user_id, seq)
     """,
+    """
+    CREATE TABLE receipts (
+        workspace TEXT NOT NULL,
+        user_id TEXT NOT NULL,
+        surface TEXT NOT NULL,
+        id TEXT NOT NULL,
+        edition TEXT NOT NULL,
+        seq BIGINT NOT NULL,
+        at TIMESTAMPTZ NOT NULL,
+        CONSTRAINT receipts_pkey PRIMARY KEY (workspace, user_id, surface),
+        CONSTRAINT receipts_workspace_seq_fkey FOREIGN KEY(workspace, seq)
+            REFERENCES audit (workspace, seq)
+    )
+    """,
 )
 
 # What is written stays written. Facts may be deleted (a person is erased), but not changed.
@@ -60,12 +74,12 @@ APPEND_ONLY = (
 
 
 def upgrade() -> None:
-    """Make the chain."""
+    """Make them."""
     for statement in (*TABLES, *APPEND_ONLY):
         op.execute(statement)
 
 
 def downgrade() -> None:
-    """Drop it, with all that is in it."""
-    op.execute("DROP TABLE audit_facts, audit")
+    """Drop them, with all that is in them."""
+    op.execute("DROP TABLE receipts, audit_facts, audit")
     op.execute("DROP FUNCTION audit_is_append_only()")
