@@ -315,6 +315,29 @@ class MemoryPolicy(Section):
         return self
 
 
+class ApprovalPolicy(Section):
+    """When a person is asked before a tool acts."""
+
+    writes: Literal["ask", "refuse"] = Field(
+        "ask",
+        description="Tools that change something: `ask` a person, or `refuse` them altogether.",
+    )
+    expires_s: float = Field(
+        900, gt=0, le=86_400, description="Seconds to decide; then it is declined."
+    )
+    after_untrusted_text: Literal["ask", "ignore"] = Field(
+        "ask",
+        description="Once a tool's result, a document or the page's context has been read, tools "
+        "that write or send out need approval even where settings let them pass. `ignore` gives "
+        "that up: text that others wrote may then make the assistant act.",
+    )
+    trusted_results: tuple[str, ...] = Field(
+        (),
+        description="Tools (`server__tool`, patterns too) whose results only your own people "
+        "write: reading them changes nothing.",
+    )
+
+
 class Policy(Section):
     """All that may differ per workspace."""
 
@@ -333,6 +356,7 @@ class Policy(Section):
     page: PagePolicy = Field(default_factory=lambda: PagePolicy.model_validate({}))
     tools: ToolsPolicy = Field(default_factory=lambda: ToolsPolicy.model_validate({}))
     limits: LimitsPolicy = Field(default_factory=lambda: LimitsPolicy.model_validate({}))
+    approvals: ApprovalPolicy = Field(default_factory=lambda: ApprovalPolicy.model_validate({}))
 
 
 class Policies:

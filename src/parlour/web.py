@@ -9,6 +9,7 @@ from parlour import __version__, parts
 from parlour.api import (
     admin_tools,
     ai_sdk,
+    approvals,
     disclosures,
     health,
     me,
@@ -64,11 +65,18 @@ def create_api(services: Services) -> FastAPI:
         return "shutting down" if services.draining else ""
 
     for routes in (
-        turns.router(access=access, runner=runner, streams=streams),
+        turns.router(access=access, runner=runner, decisions=services.approvals, streams=streams),
         threads.router(access=access, threads=conversations),
         results.router(access=access, results=ToolResults(services.database)),
         admin_tools.router(access=access, pins=services.pins),
-        ai_sdk.router(access=access, runner=runner, streams=streams, threads=services.threads),
+        approvals.router(access=access, decisions=services.approvals),
+        ai_sdk.router(
+            access=access,
+            runner=runner,
+            decisions=services.approvals,
+            streams=streams,
+            threads=services.threads,
+        ),
         openai.router(access=access, runner=runner, streams=streams),
         me.router(
             access=access,

@@ -123,6 +123,13 @@ class Metrics:
         self.streams_open = Gauge(
             "parlour_streams_open", "Event streams that are being read.", registry=registry
         )
+        self.approvals = Counter(
+            "parlour_approvals_total",
+            "What was decided on tool calls that waited for a person, and why: by a person, "
+            "expired, superseded or stopped.",
+            ["decision", "cause"],
+            registry=self.registry,
+        )
         self.streams_dropped = Counter(
             "parlour_streams_dropped_total",
             "Readers dropped for reading nothing.",
