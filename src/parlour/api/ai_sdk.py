@@ -133,13 +133,8 @@ def router(
             turn = None  # a new chat: the client asks before its first message
         if turn is None:
             return Response(status_code=204)
-        return await streams.open(
-            principal,
-            thread,
-            turn,
-            AiSdkEncoder(modern=client == MODERN),
-            headers=_headers(turn),
-        )
+        encoder = AiSdkEncoder(modern=client == MODERN)
+        return await streams.open(principal, thread, turn, encoder, headers=_headers(turn))
 
     @routes.post("/{chat_id}/stop", status_code=202)
     async def stop(chat_id: ChatPath, principal: Principal = who) -> StopBody:
