@@ -18,6 +18,7 @@ from parlour.chat.answering import Answering
 from parlour.chat.approval import Decisions
 from parlour.chat.aside import Asides
 from parlour.chat.ending import Ending
+from parlour.chat.enriching import Enriching
 from parlour.chat.gatekeeper import GateParts
 from parlour.chat.judge import Judge
 from parlour.chat.keeper import Keeper
@@ -42,6 +43,7 @@ from parlour.store.audit import Audit
 from parlour.store.audit_read import AuditTrail
 from parlour.store.database import Database
 from parlour.store.embedded import EmbeddedPostgres, start_embedded
+from parlour.store.enrichments import Enrichments
 from parlour.store.journal import Journal
 from parlour.store.ledger import Ledger
 from parlour.store.receipts import Receipts
@@ -204,6 +206,7 @@ def _runner(ground: Ground) -> TurnRunner:
         metrics=ground.metrics,
         own_words=ground.settings.system_prompt,
     )
+    asides = _asides(ground)
     return TurnRunner(
         store=ground.turns,
         events=ground.events,
@@ -218,7 +221,8 @@ def _runner(ground: Ground) -> TurnRunner:
         ),
         privacy=ground.privacy,
         judge=ground.judge,
-        remembering=_remembering(ground),
+        remembering=_remembering(ground, asides),
+        enriching=_enriching(ground, asides),
         gate=ground.gate,
         room=Room(turns_max=limits.turns_max, wait_s=limits.turn_wait_s),
         till=ground.till,
@@ -228,13 +232,29 @@ def _runner(ground: Ground) -> TurnRunner:
     )
 
 
-def _remembering(ground: Ground) -> Remembering:
-    asides = Asides(router=ground.router, till=ground.till, ledger=ground.ledger)
+def _asides(ground: Ground) -> Asides:
+    return Asides(
+        router=ground.router, till=ground.till, ledger=ground.ledger, privacy=ground.privacy
+    )
+
+
+def _remembering(ground: Ground, asides: Asides) -> Remembering:
     return Remembering(
         store=Summaries(ground.database),
         asides=asides,
         policies=ground.policies,
         metrics=ground.metrics,
+    )
+
+
+def _enriching(ground: Ground, asides: Asides) -> Enriching:
+    return Enriching(
+        store=Enrichments(ground.database),
+        asides=asides,
+        policies=ground.policies,
+        privacy=ground.privacy,
+        check=ground.judge.check,
+        traces=ground.judge.traces,
     )
 
 

@@ -338,6 +338,17 @@ class ApprovalPolicy(Section):
     )
 
 
+class FollowupPolicy(Section):
+    """What is made of an answer after it ended; takes one short model call."""
+
+    questions: int = Field(
+        0, ge=0, le=5, description="Follow-up questions to offer under an answer; 0 = none."
+    )
+    title: bool = Field(
+        False, description="Ask for a title of the conversation instead of its first words."
+    )
+
+
 class Policy(Section):
     """All that may differ per workspace."""
 
@@ -351,6 +362,7 @@ class Policy(Section):
     injection: InjectionPolicy = Field(default_factory=lambda: InjectionPolicy.model_validate({}))
     topics: TopicsPolicy = Field(default_factory=lambda: TopicsPolicy.model_validate({}))
     output: OutputPolicy = Field(default_factory=lambda: OutputPolicy.model_validate({}))
+    followups: FollowupPolicy = Field(default_factory=lambda: FollowupPolicy.model_validate({}))
     ledger: LedgerPolicy = Field(default_factory=LedgerPolicy)
     memory: MemoryPolicy = Field(default_factory=lambda: MemoryPolicy.model_validate({}))
     page: PagePolicy = Field(default_factory=lambda: PagePolicy.model_validate({}))

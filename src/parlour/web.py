@@ -11,6 +11,7 @@ from parlour.api import (
     ai_sdk,
     approvals,
     disclosures,
+    followups,
     health,
     me,
     openai,
@@ -66,6 +67,7 @@ def create_api(services: Services) -> FastAPI:
 
     for routes in (
         turns.router(access=access, runner=runner, decisions=services.approvals, streams=streams),
+        followups.router(access=access, enriching=runner.enriching),
         threads.router(access=access, threads=conversations),
         results.router(access=access, results=ToolResults(services.database)),
         admin_tools.router(access=access, pins=services.pins),
@@ -83,6 +85,7 @@ def create_api(services: Services) -> FastAPI:
             disclosures=services.gate.disclosures,
             model=parts.model_body(services.model),
             message_chars_max=services.settings.limits.message_chars_max,
+            policies=services.settings.policies(),
         ),
         limits_api.router(access=access, quotas=services.till.quotas),
         disclosures.router(access=access, gate=services.gate, trail=services.trail),

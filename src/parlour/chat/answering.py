@@ -86,7 +86,7 @@ class Answering:
         )
         run = Run(
             prompt=self._judge.told(running, prompt),
-            model=self._judge.model(running, model, history),
+            model=self._judge.model(running, model, prompt),
             tools=await self._tools(running),
             resolve_tool=resolve_tool,
             call_tool=call_tool,

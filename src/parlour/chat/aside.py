@@ -13,6 +13,7 @@ from typing import Protocol
 
 import structlog
 
+from parlour.chat.privacy import Privacy
 from parlour.chat.running import Running
 from parlour.chat.tab import Tab
 from parlour.chat.till import Till
@@ -51,11 +52,18 @@ class Asides:
     """Asks on behalf of turns. One for the process."""
 
     def __init__(
-        self, *, router: Router, till: Till, ledger: Ledger, seconds_max: float = SECONDS_MAX
+        self,
+        *,
+        router: Router,
+        till: Till,
+        ledger: Ledger,
+        privacy: Privacy,
+        seconds_max: float = SECONDS_MAX,
     ) -> None:
         self._router = router
         self._till = till
         self._ledger = ledger
+        self._privacy = privacy
         self._seconds_max = seconds_max
         self._room = asyncio.Semaphore(AT_ONCE)
 
@@ -90,6 +98,7 @@ class Asides:
         model = self._router.model(
             whose.principal.workspace, turn=whose.turn, meter=tab.meter(purpose)
         )
+        prompt = await self._privacy.hide(whose.principal, whose.thread, prompt)
         request = ModelRequest(messages=prompt, max_tokens=max_tokens)
         async with asyncio.timeout(self._seconds_max), self._room:
             reply = await model.stream(request, _Unheard())

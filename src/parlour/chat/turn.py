@@ -24,6 +24,7 @@ from parlour.chat.answering import Answering
 from parlour.chat.ask import Ask, Started
 from parlour.chat.continuing import clean, given_up, said_before
 from parlour.chat.ending import Ending
+from parlour.chat.enriching import Enriching
 from parlour.chat.judge import Judge
 from parlour.chat.page import PageContext, cleaned
 from parlour.chat.privacy import Privacy, Taken
@@ -66,6 +67,7 @@ class TurnRunner:
         judge: Judge,
         remembering: Remembering,
         gate: Gate,
+        enriching: Enriching,
         room: Room,
         till: Till,
         policies: Policies,
@@ -83,6 +85,7 @@ class TurnRunner:
         self._judge = judge
         self.remembering = remembering
         self._gate = gate
+        self.enriching = enriching
         self._room = room
         self._till = till
         self._policies = policies
@@ -200,6 +203,7 @@ class TurnRunner:
 
     async def close(self) -> None:
         """Let go of what the turns used, once they are over."""
+        await self.enriching.close()
         await asyncio.to_thread(self._judge.traces.close)
 
     # --- the run ---
@@ -323,6 +327,7 @@ class TurnRunner:
             if kept:
                 await self._ending.store_and_say(running, answer, problem)
                 self.remembering.turn_ended(running)
+                self.enriching.begin(running, answer)
         finally:
             running.sink.log.close()
             self._privacy.end(running)

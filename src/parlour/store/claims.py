@@ -262,14 +262,14 @@ def _values(new: NewTurn, window: int) -> dict[str, Any]:
         "route": new.route,
         "owner": new.owner,
         "lease": new.lease_s,
-        "title": _title(new.parts) if new.trigger == "submit" else "",
+        "title": title_of(new.parts) if new.trigger == "submit" else "",
         # The new user message is one of the window. One older message is always read, to see that
         # the view is not old.
         "window": max(1, window - (new.user_message is not None)),
     }
 
 
-def _title(parts: tuple[Part, ...]) -> str:
+def title_of(parts: tuple[Part, ...]) -> str:
     """The first words of the first text, on one line."""
     text = next((part.text for part in parts if isinstance(part, TextPart)), "")
     words = " ".join(text[: TITLE_CHARS * 20].replace("\0", "").split())

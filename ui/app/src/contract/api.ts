@@ -196,6 +196,14 @@ export interface Extras {
   disclosure_receipt?: string | null;
 }
 
+/** What was made of an answer after it ended. */
+export interface FollowupsBody {
+  /** What the user could ask next; empty = none. */
+  questions: string[];
+  /** The conversation's title by now. */
+  title: string;
+}
+
 export interface HTTPValidationError {
   detail?: ValidationError[];
 }
@@ -230,6 +238,8 @@ export interface MeBody {
   version: string;
   /** The scripted guide answers: offer the tour. */
   tour: boolean;
+  /** Answers have follow-up questions, soon after they end. */
+  followups: boolean;
   limits: Record<string, number>;
 }
 
