@@ -21,7 +21,8 @@ from parlour.chat.running import Running
 from parlour.domain import Message, Principal, Role, TextPart, ThreadId, TurnId
 from parlour.errors import Problem
 from parlour.models.port import ChatMessage
-from parlour.policy import FollowupPolicy, Policies
+from parlour.policy import Policies
+from parlour.policy_safety import FollowupPolicy
 from parlour.safety.output.check import OutputCheck
 from parlour.store.enrichments import Enriched, Enrichments
 from parlour.telemetry import traces as tr

@@ -28,7 +28,8 @@ from parlour.errors import Problem, Refused
 from parlour.events.types import Notice
 from parlour.models.port import ChatMessage, Model, ModelReply, ModelRequest, ModelSink
 from parlour.models.routed import Router
-from parlour.policy import OutputPolicy, Policies
+from parlour.policy import Policies
+from parlour.policy_safety import OutputPolicy
 from parlour.safety import topics
 from parlour.safety.injection.find import CLASSIFIER, Classifier, find_orders
 from parlour.safety.output.check import Breach, OutputCheck

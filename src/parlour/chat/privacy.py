@@ -35,7 +35,8 @@ from parlour.domain import (
 from parlour.errors import PersonalData
 from parlour.events.types import Notice
 from parlour.models.port import ChatMessage
-from parlour.policy import Policies, PrivacyPolicy
+from parlour.policy import Policies
+from parlour.policy_safety import PrivacyPolicy
 from parlour.safety.personal.find import Finder, Found, find
 from parlour.safety.personal.masks import MARK, Masked, Masks, placeholders
 from parlour.safety.personal.vault import Sealer
