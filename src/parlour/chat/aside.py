@@ -8,6 +8,7 @@ booked by itself afterwards.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,9 +19,8 @@ from parlour.chat.running import Running
 from parlour.chat.tab import Tab
 from parlour.chat.till import Till
 from parlour.domain import Principal, ThreadId, TurnId, Usage
-from parlour.errors import LimitsUnavailable, StoreUnavailable
+from parlour.errors import StoreUnavailable
 from parlour.events.types import Event
-from parlour.limits.levels import Amount, Done
 from parlour.models.port import ChatMessage, ModelRequest
 from parlour.models.routed import Router
 from parlour.store.ledger import Ledger
@@ -35,7 +35,8 @@ class Aside(Protocol):
     """Ask a model: `await aside(prompt, max_tokens=50, purpose="verifier")`."""
 
     async def __call__(self, prompt: list[ChatMessage], *, max_tokens: int, purpose: str) -> str:
-        """The reply's text. Raises `errors.Upstream`, `RouteUnavailable` and `TimeoutError`."""
+        """The reply's text. Raises `errors.Upstream`, `RouteUnavailable`, `TimeoutError`, and what
+        limits say (`errors.TooMany`, `LimitsUnavailable`)."""
         ...
 
 
@@ -77,13 +78,17 @@ class Asides:
         return aside
 
     def after(self, whose: For) -> Aside:
-        """For a turn that has ended: what is asked is booked at once."""
+        """For a turn that has ended: what is asked is reserved for itself and booked at once."""
 
         async def aside(prompt: list[ChatMessage], *, max_tokens: int, purpose: str) -> str:
-            tab = Tab(self._till, whose.principal, whose.turn, _Unheard())
+            entry = self._till.beside(whose.principal)
+            # A name of its own: the reservations of the turn itself are given back by name.
+            name = TurnId(f"{whose.turn}+{secrets.token_hex(4)}")
+            tab = Tab(self._till, whose.principal, name, _Unheard(), entry)
             try:
                 return await self._ask(whose, tab, prompt, max_tokens, purpose)
             finally:
+                await tab.close(kept=True)
                 await self._book(whose, tab)
 
         return aside
@@ -108,17 +113,11 @@ class Asides:
         if not tab.calls:
             return
         workspace, user = whose.principal.workspace, whose.principal.user
-        spent = Amount(
-            sum(call.usage.total for call in tab.calls),
-            sum(call.cost_nanos or 0 for call in tab.calls),
-        )
         try:
             await self._ledger.book(
                 workspace, user, tab.calls, thread=whose.thread, turn=whose.turn
             )
-            if self._till.quotas.limited(whose.principal) is not None:
-                await self._till.quotas.add(workspace, user, Done(whose.turn, spent=spent))
-        except (StoreUnavailable, LimitsUnavailable) as error:
+        except StoreUnavailable as error:
             log.warning("aside_not_booked", calls=len(tab.calls), error=str(error))
 
 

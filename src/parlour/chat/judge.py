@@ -237,7 +237,8 @@ class Judge:
             workspace, turn=running.turn, meter=running.tab.meter("verifier")
         )
         if policy.route:
-            model = self._router.client(policy.route)
+            route, client = self._router.route(policy.route), self._router.client(policy.route)
+            model = running.tab.meter("verifier")(route, client)
         try:
             async with asyncio.timeout(policy.timeout_s):
                 reply = await model.stream(request, _Deaf())

@@ -96,6 +96,11 @@ class Till:
                 raise
         raise LimitsUnavailable("Limits cannot be checked at the moment. Please try again.")
 
+    def beside(self, principal: Principal) -> Entry | None:
+        """For calls that belong to no question of their own: limited, but not counted as one."""
+        limited = self.quotas.limited(principal)
+        return None if limited is None else Entry(limited, Moment(0), (), 0, 0)
+
     async def _admit(
         self,
         principal: Principal,
