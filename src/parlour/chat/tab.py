@@ -111,19 +111,22 @@ class Tab:
             if purpose == ANSWER:  # what else is asked is the operator's choice, not the plan's
                 self._till.check_route(self._entry.limited, route)
             await self._hold(self._entry, number, route, request)
+        self._till.prepare(route.label)
         call = ModelCall(purpose, route.label, Usage(), route=route.name)
         request.tally.spent = lambda: None  # of an earlier try, perhaps
         self._open[number] = (call, request.tally)
         return number
 
     async def ended(self, number: int, reply: ModelReply) -> None:
-        """A call gave its whole reply."""
+        """A call gave its whole reply: booked before anything can be cancelled, then settled."""
         call, _ = self._open.pop(number)
-        await self._till.ready(call.model)
         call = dataclasses.replace(
             call, usage=reply.usage, served_by=reply.served_by, request_id=reply.request_id
         )
-        await self._settle(number, self._book(call))
+        spent = self._book(call)
+        if self._entry is not None:
+            self._settling.append(asyncio.create_task(self._settle(number, spent)))
+            await asyncio.shield(self._settling[-1])
 
     def broke(self, number: int, request: ModelRequest, error: BaseException) -> None:
         """A call was stopped or failed. A plain call: who is cancelled has no time to wait."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,6 +63,7 @@ class Till:
         self._addresses = dict(addresses)
         self._reply_tokens_max = reply_tokens_max
         self._around = AROUND_TOKENS
+        self._loading: asyncio.Task[None] | None = None
 
     async def enter(
         self,
@@ -144,6 +146,11 @@ class Till:
     def saw_prompt(self, tokens_around: int) -> None:
         """What stood around the conversation in a first call."""
         self._around = max(0, tokens_around)
+
+    def prepare(self, model: str) -> None:
+        """See that `model` can be priced by the time that its call has ended."""
+        if self._loading is None and not self.prices.version and self.prices.needs_list(model):
+            self._loading = asyncio.create_task(self.prices.load(), name="price list")
 
     async def ready(self, model: str) -> None:
         """Return when `model` can be priced without delay."""
