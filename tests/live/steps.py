@@ -11,7 +11,6 @@ from parlour.domain import (
     Principal,
     TextPart,
     ThreadId,
-    ToolPart,
     TurnId,
     TurnStatus,
     Usage,
@@ -66,9 +65,7 @@ async def finish(turns: Turns, claim: Claim, text: str = "Hi", **changes: Any) -
         "elapsed_ms": 34,
         "served_by": "scripted",
     }
-    values |= changes
-    tools = [part for part in values["parts"] if isinstance(part, ToolPart)]
-    return await turns.finish(claim.turn, **{"tools": tools, **values})
+    return await turns.finish(claim.turn, **{**values, **changes})
 
 
 async def exchange(turns: Turns, text: str, **changes: Any) -> Claim:

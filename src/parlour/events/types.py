@@ -20,11 +20,7 @@ class _Event(msgspec.Struct, tag_field="type", frozen=True, omit_defaults=True, 
 
 
 class Plan(_Event, frozen=True, tag="plan"):
-    """The turn is accepted and stored; always the first event.
-
-    A turn that goes on after an approval names the turn that waited (`continues`); the next
-    `repeats` events say again what that one had said, so that each log holds a whole message.
-    """
+    """The turn is accepted and stored; always the first event."""
 
     turn_id: str
     thread_id: str
@@ -32,8 +28,6 @@ class Plan(_Event, frozen=True, tag="plan"):
     user_message_id: str
     model: str
     disclosure: str
-    continues: str = ""
-    repeats: int = 0
 
 
 class Token(_Event, frozen=True, tag="token"):
@@ -58,14 +52,11 @@ class ToolCall(_Event, frozen=True, tag="tool_call"):
 
 
 class ToolResult(_Event, frozen=True, tag="tool_result"):
-    """The normalised outcome of a tool call: `text` for the model, `widget` for people.
-
-    `declined`: a person did not allow it, so it was not made.
-    """
+    """The normalised outcome of a tool call: `text` for the model, `widget` for people."""
 
     call_id: str
     name: str
-    status: Literal["ok", "failed", "declined"]
+    status: Literal["ok", "failed"]
     text: str
     widget: Any = None
     elapsed_ms: int = 0
@@ -125,12 +116,7 @@ class Progress(_Event, frozen=True, tag="progress"):
 
 
 class Approval(_Event, frozen=True, tag="approval"):
-    """A tool call waits for a person's decision; `finalize` follows with status `waiting`.
-
-    `server`, `tool` and `arguments` are what will really be called, also where the model called it
-    through another tool. `reason` is why it asks: `listed`, `destructive`, `writes`, `unknown`,
-    `statement` or `untrusted`.
-    """
+    """A tool call waits for a person's decision."""
 
     approval_id: str
     call_id: str
@@ -140,9 +126,6 @@ class Approval(_Event, frozen=True, tag="approval"):
     acts_as: str
     undoable: bool = False
     expires_at: str = ""  # RFC 3339
-    server: str = ""
-    tool: str = ""
-    reason: str = ""
 
 
 class Source(_Event, frozen=True, tag="source"):

@@ -25,10 +25,6 @@ export interface ConversationState {
   queued: string;
   /** The last request never reached the server, so its message is only here. */
   unsent: boolean;
-  /** Personal data in this conversation that the model never sees; the user's own to read. */
-  masked: string[];
-  /** What could be asked next, and under which answer it stands. */
-  followups: { under: string; questions: string[] };
 }
 
 export const initialState: ConversationState = {
@@ -45,6 +41,4 @@ export const initialState: ConversationState = {
   draft: "",
   queued: "",
   unsent: false,
-  masked: [],
-  followups: { under: "", questions: [] },
 };

@@ -1,1 +1,0 @@
-"""Evaluations: how often something goes right, in figures. `make eval`, docs/evals.md."""
