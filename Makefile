@@ -11,7 +11,7 @@ LOCK = UV_SYSTEM_CERTS=1 $(BIN)/uv pip compile pyproject.toml --universal --pyth
 	--quiet $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix bench chaos docs lock wheel clean env env-dev page weights
+.PHONY: help run test check fix bench chaos eval docs lock wheel clean env env-dev page weights
 
 help: ## Show these words
 	@echo "make <word>, where a word is:"
@@ -40,6 +40,9 @@ bench: env-dev ## Measure the path of a token (docs/benchmarks.md)
 
 chaos: env-dev ## Break everything around Parlour by a seed and check what it promised
 	@$(BIN)/python -m chaos $(ARGS)
+
+eval: env-dev ## Attack with a model that follows every order (docs/evals.md)
+	@$(BIN)/python -m evals $(ARGS)
 
 docs: env-dev ## Write what is generated: docs/reference, contract/, the page's types
 	@$(BIN)/python scripts/reference.py

@@ -18,6 +18,7 @@ import jwt
 
 from chaos.provider import words_for
 from chaos.seen import Attempt, Evidence, Message, Reader
+from tests.house import shown
 
 SECRET = "a secret of the storm, long enough for HS256"
 FAILS = (aiohttp.ClientError, OSError, TimeoutError, UnicodeDecodeError)
@@ -28,7 +29,13 @@ Addresses = Callable[[], Sequence[str]]
 
 def token(user: str, workspace: str) -> str:
     """As a host would mint it."""
-    claims = {"sub": user, "workspace": workspace, "aud": "parlour", "exp": int(time.time()) + 7200}
+    claims: dict[str, Any] = {
+        "sub": user,
+        "workspace": workspace,
+        "aud": "parlour",
+        "tier": "custom",
+    }
+    claims |= {"exp": int(time.time()) + 7200}
     return jwt.encode(claims, SECRET, algorithm="HS256")
 
 
@@ -42,7 +49,10 @@ class Client:
         self._evidence = evidence
         self._addresses = addresses
         self._chance = random.Random(f"{evidence.seed}/{number}")
-        self._headers = {"authorization": f"Bearer {token(self.user, self.workspace)}"}
+        self._headers = {
+            "authorization": f"Bearer {token(self.user, self.workspace)}",
+            **shown(),  # every client shows it before its first message
+        }
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=2, sock_read=20)
         self.http = aiohttp.ClientSession(
             timeout=timeout, headers=self._headers, connector=aiohttp.TCPConnector(limit=0)
@@ -51,7 +61,6 @@ class Client:
     async def talk(self, until: float) -> None:
         """Send messages, one after another, until the time is over."""
         number = 0
-        await self._acknowledge_disclosure(until)
         while time.monotonic() < until:
             number += 1
             await self._message(number)
@@ -74,21 +83,6 @@ class Client:
     def _address(self, process: int | None = None) -> str:
         addresses = self._addresses()
         return addresses[self._chance.randrange(len(addresses)) if process is None else process]
-
-    async def _acknowledge_disclosure(self, until: float) -> None:
-        """What every client does before its first message."""
-        while time.monotonic() < until:
-            with contextlib.suppress(*FAILS):
-                async with self.http.get(f"{self._address()}/api/disclosures") as response:
-                    if response.status == 404:  # nothing has to be shown here
-                        return
-                    shown = await response.json()
-                body = {"shown": [one["id"] for one in shown.get("disclosures", [])]}
-                url = f"{self._address()}/api/disclosures/receipts"
-                async with self.http.post(url, json=body) as response:
-                    if response.status < 300:
-                        return
-            await asyncio.sleep(0.2)
 
     async def _message(self, number: int) -> None:
         chance = self._chance

@@ -144,7 +144,7 @@ async def house(server: str, folder: Path, *, seed: int, bug: str = "") -> Async
             name = f"web{number}" if number < WEBS else "worker"
             targets = {
                 "database": _database_target(database),
-                "redis": Target(port=urlsplit(redis.url).port or 6379),
+                "redis": _redis_target(redis.url),
                 "provider": Target(port=provider.port),
             }
             lines = {
@@ -179,6 +179,11 @@ def _database_target(url: str) -> Target:
         port = parse_qs(parts.query).get("port", ["5432"])[0]
         return Target(path=f"{folder}/.s.PGSQL.{port}")
     return Target(host=parts.hostname or "127.0.0.1", port=parts.port or 5432)
+
+
+def _redis_target(url: str) -> Target:
+    parts = urlsplit(url)
+    return Target(path=parts.path) if parts.scheme == "unix" else Target(port=parts.port or 6379)
 
 
 def _settings(database: str, lines: dict[str, Link]) -> dict[str, str]:

@@ -49,8 +49,9 @@ async def first_word_ms(services: Services, workspace: str, number: int) -> floa
     """Ask once; milliseconds until the first word."""
     who = Principal(WorkspaceId(workspace), UserId("ann"), tier="custom")
     thread = ThreadId(f"c{workspace}{number}")
+    edition = services.gate.disclosures.of(who, "api").edition
     began = time.perf_counter()
-    started = await services.runner.start(who, Ask(thread, QUESTION))
+    started = await services.runner.start(who, Ask(thread, QUESTION, shown=edition))
     reading = await services.readings.open(who, thread, started.turn)
     first = 0.0
     with reading.cursor as cursor:

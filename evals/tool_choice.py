@@ -1,6 +1,6 @@
 """How often does an embedded model choose the right tool? Prints each prompt and the share.
 
-    python evals/tool_choice.py 1.5b
+    make eval ARGS="tools 1.5b"
 
 None of these prompts stands in what the model is shown as examples. A choice is right when the tool
 is right and, for sums, when the expression it wrote has the right value.

@@ -15,14 +15,17 @@ from parlour.agent.graph import Agent
 from parlour.api.mcp import McpFace
 from parlour.api.sse import StreamWatch
 from parlour.chat.answering import Answering
+from parlour.chat.approval import Decisions
 from parlour.chat.aside import Asides
 from parlour.chat.ending import Ending
-from parlour.chat.grounding import Grounding
+from parlour.chat.enriching import Enriching
+from parlour.chat.gatekeeper import GateParts
 from parlour.chat.judge import Judge
 from parlour.chat.keeper import Keeper
 from parlour.chat.privacy import Privacy
+from parlour.chat.questions import QuestionBook
 from parlour.chat.reading import Readings
-from parlour.chat.rule_hits import RuleHits
+from parlour.chat.seals import Signer, stored_key
 from parlour.chat.summary import Remembering
 from parlour.chat.till import Till
 from parlour.chat.turn import TurnRunner
@@ -35,10 +38,13 @@ from parlour.safety.disclosures.gate import Gate
 from parlour.safety.disclosures.rules import read_rules
 from parlour.services import Services, database_url
 from parlour.settings import Settings
+from parlour.store.approvals import Approvals
 from parlour.store.audit import Audit
 from parlour.store.audit_read import AuditTrail
 from parlour.store.database import Database
 from parlour.store.embedded import EmbeddedPostgres, start_embedded
+from parlour.store.enrichments import Enrichments
+from parlour.store.journal import Journal
 from parlour.store.ledger import Ledger
 from parlour.store.receipts import Receipts
 from parlour.store.routes import RouteDecisions
@@ -70,6 +76,7 @@ class Ground:
     audit: Audit
     gate: Gate
     privacy: Privacy
+    signer: Signer
     ledger: Ledger
     till: Till
     judge: Judge
@@ -85,6 +92,13 @@ async def build(settings: Settings, *, clock: Now = utc_now) -> Services:
     ground = await _ground(settings, clock)
     metrics, database, limits = ground.metrics, ground.database, settings.limits
     runner = _runner(ground)
+    deciding = Decisions(
+        store=Approvals(database),
+        runner=runner,
+        signer=ground.signer,
+        audit=ground.audit,
+        metrics=metrics,
+    )
     access = parts.access(settings)
     # What is asked only when somebody scrapes.
     metrics.read_when_scraped(metrics.postgres, database.load())
@@ -107,8 +121,10 @@ async def build(settings: Settings, *, clock: Now = utc_now) -> Services:
         pins=ground.pins,
         runner=runner,
         privacy=ground.privacy,
+        approvals=deciding,
         keeper=Keeper(
             runner=runner,
+            decisions=deciding,
             store=ground.turns,
             till=ground.till,
             metrics=metrics,
@@ -157,10 +173,17 @@ async def _ground(settings: Settings, clock: Now) -> Ground:
         audit=audit,
         gate=Gate(disclosures=disclosures, receipts=Receipts(database, audit), clock=clock),
         privacy=parts.privacy(settings, policies, database, metrics),
+        signer=_signer(settings),
         ledger=ledger,
         till=parts.till(settings, policies, router=router, ledger=ledger, metrics=metrics),
         judge=guards,
     )
+
+
+def _signer(settings: Settings) -> Signer:
+    """Signs what people are asked: by the secret, else by a key of the data directory."""
+    secret = settings.secret.get_secret_value() if settings.secret else ""
+    return Signer(secret.encode() or stored_key(settings.data_dir))
 
 
 def _runner(ground: Ground) -> TurnRunner:
@@ -173,16 +196,17 @@ def _runner(ground: Ground) -> TurnRunner:
         policies=ground.policies,
         privacy=ground.privacy,
         judge=ground.judge,
-        grounding=Grounding(
-            policies=ground.policies,
-            hits=RuleHits(metrics=ground.metrics, audit=ground.audit),
-            public_url=ground.settings.public_url,
-            own_words=ground.settings.system_prompt,
+        gate=GateParts(
+            toolbox=ground.toolbox,
+            journal=Journal(ground.database),
+            signer=ground.signer,
+            privacy=ground.privacy,
         ),
         limits=turn_limits,
         metrics=ground.metrics,
         own_words=ground.settings.system_prompt,
     )
+    asides = _asides(ground)
     return TurnRunner(
         store=ground.turns,
         events=ground.events,
@@ -191,12 +215,14 @@ def _runner(ground: Ground) -> TurnRunner:
         ending=Ending(
             store=ground.turns,
             ledger=ground.ledger,
+            questions=QuestionBook(signer=ground.signer, policies=ground.policies),
             metrics=ground.metrics,
             router=ground.router,
         ),
         privacy=ground.privacy,
         judge=ground.judge,
-        remembering=_remembering(ground),
+        remembering=_remembering(ground, asides),
+        enriching=_enriching(ground, asides),
         gate=ground.gate,
         room=Room(turns_max=limits.turns_max, wait_s=limits.turn_wait_s),
         till=ground.till,
@@ -206,13 +232,29 @@ def _runner(ground: Ground) -> TurnRunner:
     )
 
 
-def _remembering(ground: Ground) -> Remembering:
-    asides = Asides(router=ground.router, till=ground.till, ledger=ground.ledger)
+def _asides(ground: Ground) -> Asides:
+    return Asides(
+        router=ground.router, till=ground.till, ledger=ground.ledger, privacy=ground.privacy
+    )
+
+
+def _remembering(ground: Ground, asides: Asides) -> Remembering:
     return Remembering(
         store=Summaries(ground.database),
         asides=asides,
         policies=ground.policies,
         metrics=ground.metrics,
+    )
+
+
+def _enriching(ground: Ground, asides: Asides) -> Enriching:
+    return Enriching(
+        store=Enrichments(ground.database),
+        asides=asides,
+        policies=ground.policies,
+        privacy=ground.privacy,
+        check=ground.judge.check,
+        traces=ground.judge.traces,
     )
 
 

@@ -74,8 +74,29 @@ class ReasoningPart(
     elapsed_ms: int = 0
 
 
+class ApprovalNote(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a person was asked about a tool call: the real tool with its literal arguments.
+
+    `reason` is why it asks (tools/policy.py), `cause` how it was declined without anybody saying
+    no: `expired`, `superseded` or `stopped`. `expires_at` is RFC 3339.
+    """
+
+    id: str
+    server: str
+    tool: str
+    arguments: Any
+    acts_as: str
+    undoable: bool = False
+    reason: str = ""
+    expires_at: str = ""
+    cause: str = ""
+
+
 class ToolPart(msgspec.Struct, tag_field="type", tag="tool", frozen=True, omit_defaults=True):
-    """One tool call and its outcome. `status` is `running`, `ok` or `failed`."""
+    """One tool call and its outcome.
+
+    `status` is `running`, `waiting` (for a person), `ok`, `failed` or `declined` (by a person).
+    """
 
     call_id: str
     name: str
@@ -86,6 +107,7 @@ class ToolPart(msgspec.Struct, tag_field="type", tag="tool", frozen=True, omit_d
     widget: Any = None
     round: int = 0
     elapsed_ms: int = 0
+    approval: ApprovalNote | None = None
 
 
 class ErrorPart(msgspec.Struct, tag_field="type", tag="error", frozen=True, omit_defaults=True):
@@ -210,9 +232,13 @@ class ToolRequest:
 
 @dataclass(frozen=True, slots=True)
 class ToolOutcome:
-    """What came of a tool call. `text` goes to the model, `widget` (JSON) to people."""
+    """What came of a tool call. `text` goes to the model, `widget` (JSON) to people.
+
+    `declined`: a person did not allow it, so it was not made.
+    """
 
     ok: bool
     text: str
     widget: Any = None
     elapsed_ms: int = 0
+    declined: bool = False

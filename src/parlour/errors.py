@@ -16,10 +16,13 @@
     |  |- TurnNotFound              turn_not_found
     |  |- MessageNotFound           message_not_found
     |  |- ResultNotFound            result_not_found
-    |  `- ModelNotFound             model_not_found
+    |  |- ModelNotFound             model_not_found
+    |  `- ApprovalNotFound          approval_not_found
     |- Conflict                409  conflict
     |  |- TurnInProgress            turn_in_progress
-    |  `- KeyReused                 key_reused
+    |  |- KeyReused                 key_reused
+    |  |- ApprovalDecided           approval_decided
+    |  `- ApprovalVoid              approval_void
     |- TooMany                 429
     |  |- RateLimited               rate_limited      (questions an hour, answers at once)
     |  `- QuotaExceeded             quota_exceeded    (tokens and money)
@@ -175,6 +178,13 @@ class ModelNotFound(NotFound):
     title = "No such model"
 
 
+class ApprovalNotFound(NotFound):
+    """No such approval in this conversation."""
+
+    code = "approval_not_found"
+    title = "No such approval"
+
+
 class Conflict(Problem):
     """The request is valid but does not fit what is there."""
 
@@ -196,6 +206,20 @@ class KeyReused(Conflict):
 
     code = "key_reused"
     title = "This message id was used for another message"
+
+
+class ApprovalDecided(Conflict):
+    """An approval is answered once; the sentence says how it was answered."""
+
+    code = "approval_decided"
+    title = "This was decided already"
+
+
+class ApprovalVoid(Conflict):
+    """What was asked is not what stands there now, so nobody's yes or no can count."""
+
+    code = "approval_void"
+    title = "This approval does not count any more"
 
 
 class TooMany(Problem):

@@ -87,6 +87,19 @@ class McpServer(Section):
         description="Tools that need no approval, whatever the server says of them; `approve` is "
         "stronger.",
     )
+    reads: list[str] = Field(
+        default_factory=list[str],
+        description="Tools that only read, whatever the server says of them, by name or pattern.",
+    )
+    sends: list[str] = Field(
+        default_factory=list[str],
+        description="Tools that send what they are given out of your house, though they only "
+        "read (a web search), by name or pattern.",
+    )
+    undoable: list[str] = Field(
+        default_factory=list[str],
+        description="Tools whose doing can be undone, by name or pattern: people are told so.",
+    )
     statements: dict[str, str] = Field(
         default_factory=dict[str, str],
         description="Tools that run a statement, by name or pattern, each with the argument that "

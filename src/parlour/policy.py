@@ -14,6 +14,13 @@ from typing import Any, Literal, Self, cast
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from parlour.policy_disclosure import DisclosurePolicy
+from parlour.policy_safety import (
+    FollowupPolicy,
+    InjectionPolicy,
+    OutputPolicy,
+    PrivacyPolicy,
+    TopicsPolicy,
+)
 
 
 class Section(BaseModel):
@@ -27,17 +34,6 @@ class QuestionPolicy(Section):
 
     tool_calls_max: int = Field(3, ge=0, description="Tool calls for one question.")
     rounds_max: int = Field(6, ge=1, description="Model calls for one question.")
-
-
-class LinksPolicy(Section):
-    """Which addresses an answer may show as links; all others are shown as words."""
-
-    allow: tuple[str, ...] = Field(
-        (),
-        description="Addresses that are links although no tool gave them: an origin "
-        "(`https://docs.example.com`) or a beginning (`https://example.com/help/`), with all that "
-        "lies below.",
-    )
 
 
 class TurnPolicy(Section):
@@ -69,44 +65,6 @@ class RoutePolicy(Section):
         description="Names of the approved routes, first choice first; empty = the model that "
         "`model` names, as the only route.",
     )
-
-
-Handling = Literal["off", "mask", "block"]
-
-
-class PrivacyPolicy(Section):
-    """What happens to personal data in what people write: `off`, `mask` or `block`.
-
-    Kinds with a checksum are masked by default: what is masked is hardly ever an ordinary figure.
-    """
-
-    email: Handling = Field("off", description="E-mail addresses.")
-    phone: Handling = Field("off", description="Telephone numbers.")
-    card: Handling = Field("mask", description="Payment card numbers (Luhn).")
-    iban: Handling = Field("mask", description="Bank accounts (IBAN, modulo 97).")
-    ip: Handling = Field("off", description="IP addresses, 4 and 6.")
-    national_id: Handling = Field(
-        "mask", description="National identity, tax and insurance numbers, with their checksums."
-    )
-    person: Handling = Field("off", description="Names of people; needs `presidio`.")
-    place: Handling = Field("off", description="Places; needs `presidio`.")
-    presidio: bool = Field(
-        False, description="Ask Microsoft Presidio as well; needs the extra `[presidio]`."
-    )
-    tool_results: bool = Field(
-        True, description="Mask what tools return, too, wherever a kind is `mask` or `block`."
-    )
-    clear_arguments: tuple[str, ...] = Field(
-        (),
-        description="MCP servers whose tools get the values themselves; others get placeholders.",
-    )
-
-    def kinds(self, *handling: Handling) -> tuple[str, ...]:
-        """The kinds that are handled in one of these ways."""
-        return tuple(kind for kind in _PRIVACY_KINDS if getattr(self, kind) in handling)
-
-
-_PRIVACY_KINDS = ("email", "iban", "card", "national_id", "ip", "phone", "person", "place")
 
 
 class ModelPrices(Section):
@@ -234,68 +192,6 @@ class LimitsPolicy(Section):
         return self.tiers.get(name) or self.tiers[DEFAULT_TIER]
 
 
-Reaction = Literal["off", "label", "warn", "block"]
-
-
-class InjectionPolicy(Section):
-    """What happens when a text tries to give the assistant orders.
-
-    `label` counts it and tells the model, `warn` tells people too, `block` keeps the text out.
-    """
-
-    user: Reaction = Field("label", description="In what people write.")
-    tool_results: Reaction = Field("label", description="In what tools return.")
-    documents: Reaction = Field("label", description="In documents and pages.")
-    classifier: bool = Field(
-        False, description="Ask the classifier as well as the patterns; needs `[injection]`."
-    )
-
-
-class TopicsPolicy(Section):
-    """What the assistant may talk about."""
-
-    allow: tuple[str, ...] = Field(
-        (),
-        description="Topics in a few words each; empty = any. A small prompt checks each question "
-        "while the answer is being made.",
-    )
-    refusal: str = Field(
-        "I can't help with that here. Ask me about what this product is for.",
-        description="What is said to any other question.",
-    )
-    route: str = Field(
-        "", description="The route whose model checks; empty = the one that answers."
-    )
-    timeout_s: float = Field(5, gt=0, description="Seconds to wait for the check.")
-    unsure: Literal["answer", "refuse"] = Field(
-        "answer", description="What to do when the check gives no verdict, or none in time."
-    )
-
-
-class OutputPolicy(Section):
-    """How answers are checked before they are shown (`safe`), or while (`stream`)."""
-
-    mode: Literal["off", "stream", "safe"] = Field(
-        "stream",
-        description="`safe` shows an answer once all of it was checked. `stream` checks every 64 "
-        "pieces and at the end, and withdraws; for OpenAI clients, who cannot take back, it shows "
-        "checked blocks.",
-    )
-    secrets: bool = Field(True, description="Keys, tokens and passwords.")
-    personal: tuple[str, ...] = Field(
-        ("card", "iban", "national_id"),
-        description="Kinds of personal data, as in `privacy`; placeholders are none.",
-    )
-    prompt: bool = Field(True, description="Eight words in a row of the system prompt.")
-    topic: bool = Field(
-        False, description="Ask the topic check about the whole answer, too; takes a model call."
-    )
-    placeholder: str = Field(
-        "This answer was withdrawn because of what was in it. Ask again in other words.",
-        description="What stands in place of a withdrawn answer.",
-    )
-
-
 class MemoryPolicy(Section):
     """How much of a conversation the model is sent, and what becomes of the rest."""
 
@@ -326,11 +222,33 @@ class MemoryPolicy(Section):
         return self
 
 
+class ApprovalPolicy(Section):
+    """When a person is asked before a tool acts."""
+
+    writes: Literal["ask", "refuse"] = Field(
+        "ask",
+        description="Tools that change something: `ask` a person, or `refuse` them altogether.",
+    )
+    expires_s: float = Field(
+        900, gt=0, le=86_400, description="Seconds to decide; then it is declined."
+    )
+    after_untrusted_text: Literal["ask", "ignore"] = Field(
+        "ask",
+        description="Once a tool's result, a document or the page's context has been read, tools "
+        "that write or send out need approval even where settings let them pass. `ignore` gives "
+        "that up: text that others wrote may then make the assistant act.",
+    )
+    trusted_results: tuple[str, ...] = Field(
+        (),
+        description="Tools (`server__tool`, patterns too) whose results only your own people "
+        "write: reading them changes nothing.",
+    )
+
+
 class Policy(Section):
     """All that may differ per workspace."""
 
     question: QuestionPolicy = Field(default_factory=lambda: QuestionPolicy.model_validate({}))
-    links: LinksPolicy = Field(default_factory=lambda: LinksPolicy.model_validate({}))
     turns: TurnPolicy = Field(default_factory=lambda: TurnPolicy.model_validate({}))
     routes: RoutePolicy = Field(default_factory=lambda: RoutePolicy.model_validate({}))
     disclosure: DisclosurePolicy = Field(
@@ -340,11 +258,13 @@ class Policy(Section):
     injection: InjectionPolicy = Field(default_factory=lambda: InjectionPolicy.model_validate({}))
     topics: TopicsPolicy = Field(default_factory=lambda: TopicsPolicy.model_validate({}))
     output: OutputPolicy = Field(default_factory=lambda: OutputPolicy.model_validate({}))
+    followups: FollowupPolicy = Field(default_factory=lambda: FollowupPolicy.model_validate({}))
     ledger: LedgerPolicy = Field(default_factory=LedgerPolicy)
     memory: MemoryPolicy = Field(default_factory=lambda: MemoryPolicy.model_validate({}))
     page: PagePolicy = Field(default_factory=lambda: PagePolicy.model_validate({}))
     tools: ToolsPolicy = Field(default_factory=lambda: ToolsPolicy.model_validate({}))
     limits: LimitsPolicy = Field(default_factory=lambda: LimitsPolicy.model_validate({}))
+    approvals: ApprovalPolicy = Field(default_factory=lambda: ApprovalPolicy.model_validate({}))
 
 
 class Policies:

@@ -17,6 +17,7 @@ from parlour import tokens
 from parlour.api.access import LOCAL, Access
 from parlour.api.mcp import McpFace
 from parlour.api.sse import StreamWatch
+from parlour.chat.approval import Decisions
 from parlour.chat.keeper import Keeper
 from parlour.chat.privacy import Privacy
 from parlour.chat.reading import Readings
@@ -72,6 +73,7 @@ class Services:
     pins: Pins
     runner: TurnRunner
     privacy: Privacy
+    approvals: Decisions
     keeper: Keeper
     till: Till
     price_list: PriceList
@@ -96,7 +98,7 @@ class Services:
         """
         await prepare_database(self.settings, database_url(self.settings, self.postgres))
         self.audit.start()
-        await self.keeper.start()
+        await self.keeper.start(serving=serving)
         self.housekeeping.start()
         if not serving:
             return

@@ -208,7 +208,8 @@ class Settings(BaseSettings):
         "",
         description="`provider:name`, e.g. `openai:gpt-5.1`, `anthropic:claude-sonnet-4-5`, "
         "`local:` (the embedded model), `local:/path/to/model.gguf`, `scripted:` or "
-        "`scripted:/path/to/script.json`, `langchain:provider:name`. Empty = the first of: "
+        "`scripted:/path/to/script.json`, `obedient:` (to test guards), `langchain:provider:name`. "
+        "Empty = the first of: "
         "OPENAI_API_KEY, ANTHROPIC_API_KEY, the embedded model, the scripted guide.",
     )
     local_model: Literal["", "1.5b", "0.5b", "135m"] = Field(

@@ -9,7 +9,9 @@ from parlour import __version__, parts
 from parlour.api import (
     admin_tools,
     ai_sdk,
+    approvals,
     disclosures,
+    followups,
     health,
     me,
     openai,
@@ -64,17 +66,26 @@ def create_api(services: Services) -> FastAPI:
         return "shutting down" if services.draining else ""
 
     for routes in (
-        turns.router(access=access, runner=runner, streams=streams),
+        turns.router(access=access, runner=runner, decisions=services.approvals, streams=streams),
+        followups.router(access=access, enriching=runner.enriching),
         threads.router(access=access, threads=conversations),
         results.router(access=access, results=ToolResults(services.database)),
         admin_tools.router(access=access, pins=services.pins),
-        ai_sdk.router(access=access, runner=runner, streams=streams, threads=services.threads),
+        approvals.router(access=access, decisions=services.approvals),
+        ai_sdk.router(
+            access=access,
+            runner=runner,
+            decisions=services.approvals,
+            streams=streams,
+            threads=services.threads,
+        ),
         openai.router(access=access, runner=runner, streams=streams),
         me.router(
             access=access,
             disclosures=services.gate.disclosures,
             model=parts.model_body(services.model),
             message_chars_max=services.settings.limits.message_chars_max,
+            policies=services.settings.policies(),
         ),
         limits_api.router(access=access, quotas=services.till.quotas),
         disclosures.router(access=access, gate=services.gate, trail=services.trail),

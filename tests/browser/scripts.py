@@ -120,6 +120,10 @@ SCRIPT: list[dict[str, Any]] = [
 
 SHOP = {
     "shop": McpServer.model_validate(
-        {"command": sys.executable, "args": [str(Path(__file__).with_name("shop_server.py"))]}
+        {
+            "command": sys.executable,
+            "args": [str(Path(__file__).with_name("shop_server.py"))],
+            "reads": ["search_orders", "hostile"],
+        }
     )
 }

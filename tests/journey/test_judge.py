@@ -12,7 +12,7 @@ import pytest
 from parlour import parts
 from parlour.errors import ConfigurationError
 from parlour.models.scripted import ScriptedModel
-from parlour.policy import OutputPolicy
+from parlour.policy_safety import OutputPolicy
 from parlour.settings import Settings
 from tests.house import WAIT_S, House, final, said
 from tests.journey.conftest import OpenHouse, Script

@@ -294,3 +294,24 @@ async def test_a_limit_reached_within_a_turn_ends_it_with_a_notice(open_house: O
         assert [notice.kind for notice in notices(frames)] == ["quota_warning", "quota_exceeded"]
         sums = await Ledger(house.services.database).sums("call")
         assert len(sums) == 1
+
+
+async def test_what_is_asked_beside_the_answers_is_limited_and_counted_too(
+    open_house: OpenHouse,
+) -> None:
+    given = tier(tokens_per_day=20_000)
+    given["policy"]["memory"] = {"window_messages": 4}
+    async with open_house(SPENDS, token(), **given) as house:
+        for number in range(4):
+            await house.ask("one", f"costs {number}")
+        async with asyncio.timeout(10):
+            while True:
+                sums = await Ledger(house.services.database).sums("purpose")
+                if {one.key for one in sums} == {"answer", "summary"}:
+                    break
+                await asyncio.sleep(0.02)
+        _, told = await house.get("/api/limits")
+        day = next(one for one in told["limits"] if one["limit"] == "tokens_per_day")
+        assert day["used"] == sum(one.usage.total for one in sums)
+        asked = next(one for one in told["limits"] if one["limit"] == "requests_per_hour")
+        assert asked["used"] == 4

@@ -156,6 +156,22 @@ async def test_what_a_killed_process_left_undone_is_made_after_the_next_answer(
         assert "| Their name is Ada." in asked(house)[-1][0]["content"]
 
 
+async def test_a_summary_that_was_being_made_when_its_process_went_is_made_again(
+    open_house: OpenHouse,
+):
+    hangs = [{"when": SUMMARY, "steps": [{"gate": "summary"}]}, *TALK[2:]]
+    async with open_house(hangs, policy=SMALL) as house:
+        await house.ask("c1", "My name is Ada.")
+        await house.ask("c1", "Something")
+        model = house.services.model
+        assert isinstance(model, ScriptedModel)
+        await asyncio.wait_for(model.reached("summary"), WAIT_S)
+    async with open_house(TALK, policy=SMALL) as house:
+        await talk(house, 1)
+        await house.ask("c1", "Who am I?")
+        assert "| Their name is Ada." in asked(house)[-1][0]["content"]
+
+
 async def test_a_long_answer_is_cut_for_the_next_question_and_kept_for_people(
     open_house: OpenHouse,
 ):

@@ -92,6 +92,7 @@ async def test_a_server_that_dies_hangs_or_floods_costs_one_result(
         "args": [str(ODD), "stdio"],
         "timeout_s": 3,
         "connect_s": 60,
+        "no_approve": ["*"],
     }
     async with open_house(calling(f"odd__{tool}", **arguments), mcp={"odd": server}) as house:
         result = await result_of(house, f"odd__{tool}")

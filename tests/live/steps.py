@@ -11,6 +11,7 @@ from parlour.domain import (
     Principal,
     TextPart,
     ThreadId,
+    ToolPart,
     TurnId,
     TurnStatus,
     Usage,
@@ -65,7 +66,9 @@ async def finish(turns: Turns, claim: Claim, text: str = "Hi", **changes: Any) -
         "elapsed_ms": 34,
         "served_by": "scripted",
     }
-    return await turns.finish(claim.turn, **{**values, **changes})
+    values |= changes
+    tools = [part for part in values["parts"] if isinstance(part, ToolPart)]
+    return await turns.finish(claim.turn, **{"tools": tools, **values})
 
 
 async def exchange(turns: Turns, text: str, **changes: Any) -> Claim:

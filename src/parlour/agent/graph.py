@@ -23,12 +23,12 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
+from parlour.agent.gate import Gate, Note, ProgressReport, Settle, Verdict, judged
 from parlour.agent.prompt import LIMIT_REACHED
 from parlour.domain import ToolOutcome, ToolRequest, ToolSpec
 from parlour.events.types import Event, Progress, RoundEnd, ToolCall, ToolResult
 from parlour.models.port import ChatMessage, Model, ModelReply, ModelRequest, ModelSink
 
-ProgressReport = Callable[[float, float, str], None]  # done, total (0 = unknown), text
 CallTool = Callable[[ToolRequest, ProgressReport], Awaitable[ToolOutcome]]
 # The real tool's name and arguments, and its title: one tool may call another by name.
 ResolveTool = Callable[[ToolRequest], Awaitable[tuple[ToolRequest, str]]]
@@ -54,7 +54,11 @@ class AgentLimits:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one turn brings: its prompt (system and history), model, tools and sink."""
+    """What one turn brings: its prompt (system and history), model, tools and sink.
+
+    `gate` judges calls before they are made. A turn that goes on after people have decided brings
+    the state of the one that waited (`resume`) and how to `settle` what was asked.
+    """
 
     prompt: list[ChatMessage]
     model: Model
@@ -65,25 +69,34 @@ class Run:
     limits: AgentLimits
     stored: Callable[[], Awaitable[object]]  # returns once the message is; nothing acts before
     first: ModelReply | None = None  # the first round's, when it was called before the graph
+    gate: Gate | None = None
+    settle: Settle | None = None
+    resume: State | None = None
 
 
 class State(TypedDict):
-    """What a checkpoint keeps: the messages of this turn and how much of the limits is used."""
+    """What a checkpoint keeps: the messages of this turn, how much of the limits is used, and the
+    calls that wait for a person."""
 
     messages: Annotated[list[ChatMessage], operator.add]
     rounds: int
     tool_calls: int
     finish_reason: str
     served_by: str
+    pending: list[Note]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a run ended: upstream's normalised finish reason and the model that really answered."""
+    """How a run ended: upstream's normalised finish reason and the model that really answered.
+
+    `waiting`: the calls that a person has to decide on before it can go on.
+    """
 
     finish_reason: str
     served_by: str
     rounds: int
+    waiting: tuple[Note, ...] = ()
 
 
 def _request(run: Run, state: State) -> ModelRequest:
@@ -117,7 +130,8 @@ async def _model_round(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
 
 
 async def _tool_round(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
-    """All calls of a round side by side; those over the limit are answered, not made."""
+    """All calls of a round side by side; those over the limit are answered, not made, and those
+    that need a person's approval are left for later."""
     run = runtime.context
     asked = [
         ToolRequest(call["id"], call["name"], call["arguments"], call.get("raw", ""))
@@ -136,44 +150,71 @@ async def _tool_round(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
             )
         )
     run.sink.flush()
-    outcomes = await asyncio.gather(
-        *(_call(run, call, allowed=place < left) for place, call in enumerate(calls))
+    verdicts = await judged(run.gate, calls, state["messages"], left)
+    limit = run.limits.tool_calls_max
+    over = Verdict("deny", f"Not called: a question may use {limit} tool calls, and they are used.")
+    verdicts += [over] * (len(calls) - len(verdicts))
+    judgements = list(zip(asked, calls, verdicts, strict=True))
+    pending = [{**v.note, "asked": ask.name} for ask, _, v in judgements if v.note is not None]
+    results = await asyncio.gather(
+        *(_call(run, ask, call, v) for ask, call, v in judgements if v.note is None)
     )
-    run.sink.event(RoundEnd(round=state["rounds"], kind="reasoning"))
-    run.sink.flush()
+    if not pending:
+        run.sink.event(RoundEnd(round=state["rounds"], kind="reasoning"))
+        run.sink.flush()
     return {
-        "messages": [
-            {"role": "tool", "call_id": call.id, "name": call.name, "content": outcome.text}
-            for call, outcome in zip(asked, outcomes, strict=True)
-        ],
+        "messages": results,
         "tool_calls": state["tool_calls"] + len(calls),
+        "pending": pending,
     }
 
 
-async def _call(run: Run, call: ToolRequest, *, allowed: bool) -> ToolOutcome:
+async def _call(run: Run, asked: ToolRequest, call: ToolRequest, verdict: Verdict) -> ChatMessage:
+    """Make one call, unless the gate refuses it. The model hears of it by the name it used."""
+    if verdict.answer == "allow":
+        outcome = await run.call_tool(call, _reporter(run, call.id))
+    else:
+        outcome = ToolOutcome(ok=False, text=verdict.words)
+    return _told(run, call.id, call.name, outcome, asked.name)
+
+
+async def _decided_round(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
+    """What people have decided: the calls they allowed are made, the others are answered."""
+    run = runtime.context
+    results = await asyncio.gather(*(_settled(run, note) for note in state["pending"]))
+    run.sink.event(RoundEnd(round=state["rounds"], kind="reasoning"))
+    run.sink.flush()
+    return {"messages": results, "pending": []}
+
+
+async def _settled(run: Run, note: Note) -> ChatMessage:
+    assert run.settle is not None  # noqa: S101  # who resumes brings it
+    outcome = await run.settle(note, _reporter(run, note["call_id"]))
+    return _told(run, note["call_id"], note["name"], outcome, note["asked"])
+
+
+def _reporter(run: Run, call_id: str) -> ProgressReport:
     def progress(done: float, total: float, text: str) -> None:
-        run.sink.event(Progress(call_id=call.id, done=done, total=total, text=text))
+        run.sink.event(Progress(call_id=call_id, done=done, total=total, text=text))
         run.sink.flush()
 
-    if allowed:
-        outcome = await run.call_tool(call, progress)
-    else:
-        limit = run.limits.tool_calls_max
-        outcome = ToolOutcome(
-            ok=False, text=f"Not called: a question may use {limit} tool calls, and they are used."
-        )
+    return progress
+
+
+def _told(run: Run, call_id: str, name: str, outcome: ToolOutcome, asked: str) -> ChatMessage:
+    """Say what came of a call, to people and to the model."""
     run.sink.event(
         ToolResult(
-            call_id=call.id,
-            name=call.name,
-            status="ok" if outcome.ok else "failed",
+            call_id=call_id,
+            name=name,
+            status="ok" if outcome.ok else "declined" if outcome.declined else "failed",
             text=outcome.text,
             widget=outcome.widget,
             elapsed_ms=outcome.elapsed_ms,
         )
     )
     run.sink.flush()
-    return outcome
+    return {"role": "tool", "call_id": call_id, "name": asked, "content": outcome.text}
 
 
 def _as_message(reply: ModelReply) -> ChatMessage:
@@ -191,14 +232,24 @@ async def _after_model(state: State) -> str:
     return "tools" if state["messages"][-1].get("tool_calls") else END
 
 
+async def _after_tools(state: State) -> str:
+    return END if state.get("pending") else "model"
+
+
+async def _begin(state: State) -> str:
+    return "decided" if state.get("pending") else "model"
+
+
 def _build() -> Any:
     # Any: LangGraph's own types leave parameters open.
     graph = cast("Any", StateGraph(State, context_schema=Run))
     graph.add_node("model", _model_round)
     graph.add_node("tools", _tool_round)
-    graph.add_edge(START, "model")
+    graph.add_node("decided", _decided_round)
+    graph.add_conditional_edges(START, _begin, ["decided", "model"])
     graph.add_conditional_edges("model", _after_model, ["tools", END])
-    graph.add_edge("tools", "model")
+    graph.add_conditional_edges("tools", _after_tools, ["model", END])
+    graph.add_edge("decided", "model")
     return graph.compile()
 
 
@@ -220,20 +271,33 @@ class Agent:
         """
         config: RunnableConfig = {
             "configurable": {"thread_id": thread},
-            # Two supersteps a round, and one to begin; ours is the limit people see.
-            "recursion_limit": 2 * run.limits.rounds_max + 2,
+            # Two supersteps a round, and two to begin; ours is the limit people see.
+            "recursion_limit": 2 * run.limits.rounds_max + 3,
         }
         resumed = await saver.aget_tuple(config) is not None
         start: State | None = None
         if not resumed:
-            start = State(messages=[], rounds=0, tool_calls=0, finish_reason="", served_by="")
-            first = await run.model.stream(_request(run, start), run.sink)
-            await run.stored()
-            if not first.tool_calls:
-                run.sink.event(RoundEnd(round=1, kind="answer"))
-                return Answer(first.finish_reason, first.served_by, 1)
-            run = replace(run, first=first)
+            start = run.resume or fresh_state()
+            if start.get("pending"):
+                await run.stored()
+            else:
+                first = await run.model.stream(_request(run, start), run.sink)
+                await run.stored()
+                if not first.tool_calls:
+                    run.sink.event(RoundEnd(round=1, kind="answer"))
+                    return Answer(first.finish_reason, first.served_by, 1)
+                run = replace(run, first=first)
         graph = copy.copy(self._graph)  # its own `copy` checks the whole graph again, 0.1 ms
         graph.checkpointer = saver
         state: State = await graph.ainvoke(start, config, context=run, durability="sync")
-        return Answer(state["finish_reason"], state["served_by"], state["rounds"])
+        return Answer(
+            state["finish_reason"],
+            state["served_by"],
+            state["rounds"],
+            tuple(state.get("pending", ())),
+        )
+
+
+def fresh_state() -> State:
+    """The state in which a turn begins."""
+    return State(messages=[], rounds=0, tool_calls=0, finish_reason="", served_by="", pending=[])

@@ -37,9 +37,16 @@ class TurnSaver(BaseCheckpointSaver[Any]):
         data = await self._load() if self._load else None
         if data is None:
             return None
-        kind, _, body = data.partition(b"\n")
-        checkpoint, metadata = self.serde.loads_typed((kind.decode(), body))
+        checkpoint, metadata = self._unpack(data)
         return CheckpointTuple(config=config, checkpoint=checkpoint, metadata=metadata)
+
+    def state(self, data: bytes) -> Any:  # Any: the graph's own State
+        """The graph's state in a kept checkpoint, for another run to begin with."""
+        return dict(self._unpack(data)[0]["channel_values"])
+
+    def _unpack(self, data: bytes) -> Any:
+        kind, _, body = data.partition(b"\n")
+        return self.serde.loads_typed((kind.decode(), body))
 
     async def aput(
         self,
@@ -48,10 +55,11 @@ class TurnSaver(BaseCheckpointSaver[Any]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """Keep the checkpoint if a round of tools has just been completed."""
+        """Keep the checkpoint if a round of tools has just been completed, or waits for people."""
         del new_versions
-        messages: list[Any] = checkpoint["channel_values"].get("messages") or []
-        if messages and messages[-1]["role"] == "tool":
+        values = checkpoint["channel_values"]
+        messages: list[Any] = values.get("messages") or []
+        if values.get("pending") or (messages and messages[-1]["role"] == "tool"):
             kind, body = self.serde.dumps_typed((checkpoint, metadata))
             await self._save(kind.encode() + b"\n" + body)
         return config

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Path
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from parlour.api.access import Access
 from parlour.api.ai_sdk_frames import AiSdkEncoder
@@ -20,10 +20,12 @@ from parlour.api.disclosures import ShownHeader
 from parlour.api.page_context import PageBody
 from parlour.api.shapes import Id, StopBody, Text
 from parlour.api.streams import Streams
-from parlour.chat.ask import Ask
+from parlour.chat.approval import Decisions
+from parlour.chat.ask import Ask, Started
 from parlour.chat.turn import TurnRunner
-from parlour.domain import MessageId, Principal, Role, ThreadId
+from parlour.domain import MessageId, Principal, Role, ThreadId, TurnId
 from parlour.errors import BadRequest, MessageNotFound, ThreadNotFound
+from parlour.store.approvals import Decision
 from parlour.store.threads import Threads
 
 MODERN = "ai-sdk/7"
@@ -52,6 +54,19 @@ class UiMessage(BaseModel):
     parts: list[UiPart] = Field(max_length=10_000)
 
 
+class ApprovalAnswer(BaseModel):
+    """A person's decision on a tool call that waits."""
+
+    model_config = ConfigDict(extra="allow")
+    approvalId: Id  # noqa: N815  # the client's spelling
+    approved: bool
+
+    @property
+    def decision(self) -> Decision:
+        """The decision in our words."""
+        return "approve" if self.approved else "decline"
+
+
 class ChatBody(BaseModel):
     """The body that `DefaultChatTransport` posts, whole or reduced to the last message."""
 
@@ -63,13 +78,25 @@ class ChatBody(BaseModel):
     )
     message: UiMessage | None = None
     messages: list[UiMessage] = Field(default_factory=list[UiMessage], max_length=10_000)
+    approvals: list[ApprovalAnswer] = Field(
+        default_factory=list[ApprovalAnswer],
+        max_length=100,
+        description="Decisions on the calls that wait; else those in the last message are taken.",
+    )
     context: PageBody | None = Field(None, description="The page that the user looks at.")
     disclosure_receipt: Id | None = Field(
         None, description="The `edition` of the disclosure that you have just shown."
     )
 
 
-def router(*, access: Access, runner: TurnRunner, streams: Streams, threads: Threads) -> APIRouter:
+def router(
+    *,
+    access: Access,
+    runner: TurnRunner,
+    decisions: Decisions,
+    streams: Streams,
+    threads: Threads,
+) -> APIRouter:
     """The routes below /api/chat."""
     routes = APIRouter(prefix="/api/chat", tags=["ai-sdk"])
     who = Depends(access.principal)
@@ -81,22 +108,17 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams, threads: Thr
         shown: ShownHeader = "",
         principal: Principal = who,
     ) -> Response:
-        """Send a message, edit one or answer one anew; streams the answer."""
-        given: dict[str, Any] = {"surface": "chat", "shown": body.disclosure_receipt or shown}
-        ask = await _on_shown_branch(threads, principal, replace(to_ask(body), **given))
-        try:
-            started = await runner.start(principal, ask)
-        except (ThreadNotFound, MessageNotFound):
-            again = _never_arrived(body)
-            if again is None:
-                raise
-            started = await runner.start(principal, replace(again, **given))
+        """Send or edit a message, answer one anew, or decide on what waits; streams the answer."""
+        answers = answers_in(body)
+        if answers:
+            modern = client == MODERN
+            return await _decided(body, answers, decisions, streams, principal, modern=modern)
+        shown = body.disclosure_receipt or shown
+        ask = await _on_shown_branch(threads, principal, to_ask(body))
+        turn = (await _start(runner, principal, ask, _never_arrived(body), shown)).turn
+        encoder = AiSdkEncoder(modern=client == MODERN)
         return await streams.open_started(
-            principal,
-            ask.thread,
-            started.turn,
-            AiSdkEncoder(modern=client == MODERN),
-            headers={**HEADERS, "x-turn-id": started.turn},
+            principal, ask.thread, turn, encoder, headers=_headers(turn)
         )
 
     @routes.get("/{chat_id}/stream", responses={**STREAM, 204: {}}, response_model=None)
@@ -111,21 +133,17 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams, threads: Thr
             turn = None  # a new chat: the client asks before its first message
         if turn is None:
             return Response(status_code=204)
-        return await streams.open(
-            principal,
-            thread,
-            turn,
-            AiSdkEncoder(modern=client == MODERN),
-            headers={**HEADERS, "x-turn-id": turn},
-        )
+        encoder = AiSdkEncoder(modern=client == MODERN)
+        return await streams.open(principal, thread, turn, encoder, headers=_headers(turn))
 
     @routes.post("/{chat_id}/stop", status_code=202)
     async def stop(chat_id: ChatPath, principal: Principal = who) -> StopBody:
-        """Stop whatever runs in a chat; fine when nothing does."""
+        """Stop whatever runs in a chat, or waits for a decision; fine when nothing does."""
         thread = ThreadId(chat_id)
         turn = await streams.readings.latest(principal, thread)
         if turn is not None:
             await runner.stop(principal, thread, turn)
+        await decisions.stop(principal, thread, None)
         return StopBody(turn_id=turn)
 
     return routes
@@ -159,6 +177,62 @@ def to_ask(body: ChatBody) -> Ask:
             page=page,
         )
     return Ask(thread=thread, text=text, key=MessageId(message.id), page=page)
+
+
+async def _decided(
+    body: ChatBody,
+    answers: list[ApprovalAnswer],
+    decisions: Decisions,
+    streams: Streams,
+    principal: Principal,
+    *,
+    modern: bool,
+) -> Response:
+    """Store the decisions and stream what comes of them, in the same message."""
+    thread = ThreadId(body.id)
+    given: dict[str, Decision] = {answer.approvalId: answer.decision for answer in answers}
+    turn = await decisions.answer(principal, thread, given)
+    encoder = AiSdkEncoder(modern=modern, going_on=True)
+    return await streams.open_started(principal, thread, turn, encoder, headers=_headers(turn))
+
+
+async def _start(
+    runner: TurnRunner, principal: Principal, ask: Ask, again: Ask | None, shown: str
+) -> Started:
+    """Start what is asked, or `again` where that never arrived; `shown` as in `Ask`."""
+    try:
+        return await runner.start(principal, replace(ask, surface="chat", shown=shown))
+    except (ThreadNotFound, MessageNotFound):
+        if again is None:
+            raise
+        return await runner.start(principal, replace(again, surface="chat", shown=shown))
+
+
+def _headers(turn: TurnId) -> dict[str, str]:
+    return {**HEADERS, "x-turn-id": turn}
+
+
+def answers_in(body: ChatBody) -> list[ApprovalAnswer]:
+    """The decisions that a client sends: by themselves, or in the parts of the last message.
+
+    They are claims like everything that a client sends: the store knows what was asked.
+    """
+    if body.approvals or body.trigger != "submit-message":
+        return body.approvals
+    message = body.message or (body.messages[-1] if body.messages else None)
+    if message is None or message.role != "assistant":
+        return []
+    given = [
+        part.model_extra["approval"]
+        for part in message.parts
+        if part.model_extra and part.model_extra.get("state") == "approval-responded"
+    ]
+    try:
+        return [
+            ApprovalAnswer(approvalId=answer["id"], approved=answer["approved"]) for answer in given
+        ]
+    except (KeyError, TypeError, ValidationError):
+        raise BadRequest("The last message holds a decision that cannot be read.") from None
 
 
 async def _on_shown_branch(threads: Threads, principal: Principal, ask: Ask) -> Ask:

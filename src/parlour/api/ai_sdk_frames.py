@@ -33,10 +33,16 @@ def frame(**fields: Any) -> bytes:
 
 
 class AiSdkEncoder:
-    """Translates one turn for one reader. `modern` clients know the frames added in `ai` 7."""
+    """Translates one turn for one reader. `modern` clients know the frames added in `ai` 7.
 
-    def __init__(self, *, modern: bool = False) -> None:
+    `going_on`: the reader has sent a decision and holds the message up to there, so what a turn
+    says again is left out. Who resumes gets it all.
+    """
+
+    def __init__(self, *, modern: bool = False, going_on: bool = False) -> None:
         self._modern = modern
+        self._going_on = going_on
+        self._left_out = 0  # events that are still to be left out
         self._open = ""  # "text" or "reasoning"
         self._part = b""  # JSON of the open part's id
         self._parts = 0
@@ -61,7 +67,9 @@ class AiSdkEncoder:
         del first
         frames: list[bytes] = []
         for payload in payloads:
-            if self._open == "text" and payload.startswith(TOKEN):
+            if self._left_out:
+                self._left_out -= 1
+            elif self._open == "text" and payload.startswith(TOKEN):
                 # The text stays the JSON that it is.
                 frames.append(_TEXT % (self._part, payload[_TEXT_AT:-1]))
             else:
@@ -133,6 +141,9 @@ class AiSdkEncoder:
         return closing
 
     def _plan(self, event: ev.Plan) -> bytes:
+        if self._going_on:
+            self._left_out = event.repeats
+            self._in_step = True  # the one whose calls are settled now
         return frame(
             type="start",
             messageId=event.message_id,
@@ -161,6 +172,8 @@ class AiSdkEncoder:
         )
 
     def _tool_result(self, event: ev.ToolResult) -> bytes:
+        if event.status == "declined":
+            return frame(type="tool-output-denied", toolCallId=event.call_id)
         if event.status == "failed":
             return frame(
                 type="tool-output-error",
@@ -197,6 +210,10 @@ class AiSdkEncoder:
                 "actsAs": event.acts_as,
                 "undoable": event.undoable,
                 "expiresAt": event.expires_at,
+                "server": event.server,
+                "tool": event.tool,
+                "arguments": event.arguments,
+                "reason": event.reason,
             },
         )
 

@@ -8,11 +8,17 @@ from parlour import __version__
 from parlour.api.access import Access
 from parlour.api.shapes import MeBody, ModelBody, PersonBody
 from parlour.domain import Principal
+from parlour.policy import Policies
 from parlour.safety.disclosures.engine import Disclosures
 
 
 def router(
-    *, access: Access, disclosures: Disclosures, model: ModelBody, message_chars_max: int
+    *,
+    access: Access,
+    disclosures: Disclosures,
+    model: ModelBody,
+    message_chars_max: int,
+    policies: Policies,
 ) -> APIRouter:
     """The route /api/me."""
     routes = APIRouter(tags=["me"])
@@ -28,6 +34,7 @@ def router(
             disclosure=disclosures.of(principal, "chat").text,
             version=__version__,
             tour=model.kind == "scripted",
+            followups=policies.of(principal.workspace).followups.questions > 0,
             limits={"message_chars_max": message_chars_max},
         )
 

@@ -240,12 +240,14 @@ def to_ask(body: CompletionBody) -> Ask:
         for place, message in enumerate(body.messages)
     )
     page = body.parlour.context if body.parlour else None
+    # There is no way to ask here: a tool that needs an approval is refused, and the model told so.
     return Ask(
         thread=thread,
         text=last.words(),
         history=history,
         hidden=True,
         surface="openai",
+        can_approve=False,
         page=page.to_page() if page else None,
     )
 

@@ -67,6 +67,13 @@ class StartedBody(_Shape):
     joined: bool = Field(description="The same message had been sent before.")
 
 
+class FollowupsBody(_Shape):
+    """What was made of an answer after it ended."""
+
+    questions: list[str] = Field(description="What the user could ask next; empty = none.")
+    title: str = Field(description="The conversation's title by now.")
+
+
 class StopBody(_Shape):
     """A stop was asked for."""
 
@@ -192,6 +199,7 @@ class MeBody(_Shape):
     disclosure: str
     version: str
     tour: bool = Field(description="The scripted guide answers: offer the tour.")
+    followups: bool = Field(description="Answers have follow-up questions, soon after they end.")
     limits: dict[str, int]
 
 

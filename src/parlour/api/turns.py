@@ -13,6 +13,7 @@ from parlour.api.disclosures import ShownHeader
 from parlour.api.native import NativeEncoder, position
 from parlour.api.shapes import NewTurnBody, StartedBody, StopBody
 from parlour.api.streams import Streams
+from parlour.chat.approval import Decisions
 from parlour.chat.ask import Ask
 from parlour.chat.turn import TurnRunner
 from parlour.domain import MessageId, Principal, ThreadId, TurnId
@@ -24,7 +25,9 @@ STREAM: dict[int | str, dict[str, Any]] = {
 }
 
 
-def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter:
+def router(
+    *, access: Access, runner: TurnRunner, decisions: Decisions, streams: Streams
+) -> APIRouter:
     """The routes below /api/threads/{thread}/turns."""
     routes = APIRouter(prefix="/api/threads/{thread}/turns", tags=["turns"])
     who = Depends(access.principal)
@@ -43,12 +46,9 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter
         headers = {"x-turn-id": started.turn}
         accept = request.headers.get("accept", "*/*")
         if "application/json" not in accept or "text/event-stream" in accept:
+            encoder = NativeEncoder(started.turn)
             return await streams.open_started(
-                principal,
-                ask.thread,
-                started.turn,
-                NativeEncoder(started.turn),
-                headers=headers,
+                principal, ask.thread, started.turn, encoder, headers=headers
             )
         told = StartedBody(
             turn_id=started.turn,
@@ -79,8 +79,9 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter
 
     @routes.post("/{turn}/stop", status_code=202)
     async def stop(thread: IdPath, turn: IdPath, principal: Principal = who) -> StopBody:
-        """Stop a turn: the request upstream is closed, what was said is kept."""
+        """Stop a turn, keeping what was said; one that waits for a decision takes it as a no."""
         await runner.stop(principal, ThreadId(thread), TurnId(turn))
+        await decisions.stop(principal, ThreadId(thread), TurnId(turn))
         return StopBody(turn_id=turn)
 
     return routes

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from parlour import tokens
 from parlour.agent.graph import Agent, AgentLimits, Answer, ProgressReport, Run
 from parlour.agent.prompt import system_prompt
 from parlour.agent.saver import TurnSaver
 from parlour.chat.context import pinned, to_prompt
-from parlour.chat.grounding import Grounding
+from parlour.chat.gatekeeper import GateParts, TurnGate
 from parlour.chat.judge import Judge, Over
 from parlour.chat.outflow import Outflow
 from parlour.chat.privacy import Privacy
@@ -22,7 +23,7 @@ from parlour.policy import Policies
 from parlour.store.turns import Turns
 from parlour.telemetry import traces as tr
 from parlour.telemetry.metrics import Metrics
-from parlour.tools.toolbox import Toolbox
+from parlour.tools.toolbox import Guard, Toolbox
 
 
 class Answering:
@@ -35,10 +36,10 @@ class Answering:
         agent: Agent,
         router: Router,
         toolbox: Toolbox,
+        gate: GateParts,
         policies: Policies,
         privacy: Privacy,
         judge: Judge,
-        grounding: Grounding,
         limits: TurnLimits,
         metrics: Metrics,
         own_words: str = "",
@@ -47,44 +48,34 @@ class Answering:
         self._agent = agent
         self._router = router
         self._toolbox = toolbox
+        self._gate = gate
         self._policies = policies
         self._privacy = privacy
         self._judge = judge
-        self._grounding = grounding
         self._limits = limits
         self._metrics = metrics
         self._system = system_prompt(own_words)
 
     async def answer(self, running: Running, history: tuple[Message, ...]) -> Answer:
         """Drive one turn to its answer. Raises what the model raises, and `TurnLost`."""
+        policy = self._policies.of(running.principal.workspace)
 
         async def resolve_tool(request: ToolRequest) -> tuple[ToolRequest, str]:
             resolved = await self._toolbox.resolve(running.principal, request)
-            return resolved.request, self._grounding.words(running, resolved.title)
+            return resolved.request, resolved.title
 
         async def call_tool(request: ToolRequest, report: ProgressReport) -> ToolOutcome:
             # Nothing acts for a message that may yet fail to be stored.
             await asyncio.shield(running.committed)
-            server = self._toolbox.server_of(request.name)
-            request = self._privacy.arguments(running, server, request)
-            named = {tr.OPERATION: "execute_tool", tr.TOOL_NAME: request.name}
-            with self._judge.traces.span(f"execute_tool {request.name}", **named) as span:
-                outcome = await self._toolbox.call(
-                    running.principal, request, thread=running.thread, on_progress=report
-                )
-                span.set(tr.STATUS, "ok" if outcome.ok else "failed")
-            self._metrics.tool_called(server, ok=outcome.ok, elapsed_ms=outcome.elapsed_ms)
-            outcome = await self._privacy.result(running, outcome)
-            judged = await self._judge.result(running, outcome)
-            return self._grounding.result(running, outcome, judged)
+            return await gate.perform(request, report)
 
-        async def save(data: bytes) -> None:
-            # Before the commit there is no turn to keep it with, and a quick round gets here first.
-            await asyncio.shield(running.committed)
-            if not await self._store.save_checkpoint(running.turn, running.fence, data):
-                raise TurnLost("Another process has taken over this answer.")
-
+        gate = TurnGate(
+            running, self._gate, policy.approvals, history, partial(self._send, running)
+        )
         self._filter(running)
+        saver, waiting = TurnSaver(save=partial(self._save, running)), running.ask.waiting
+        if waiting and running.masks is not None:  # what waits may name what no message does
+            running.masks.learn(await self._privacy.load(running.principal, running.thread))
         words = await self._words(running.principal)
         prompt = await self._privacy.prompt(running, self._prompt(running, words, history))
         model = self._router.model(
@@ -95,24 +86,48 @@ class Answering:
         )
         run = Run(
             prompt=self._judge.told(running, prompt),
-            model=self._judge.model(running, model, history),
+            model=self._judge.model(running, model, prompt),
             tools=await self._tools(running),
             resolve_tool=resolve_tool,
             call_tool=call_tool,
             sink=running.sink,
             stored=lambda: asyncio.shield(running.committed),
             limits=self._agent_limits(running),
+            gate=gate.judge,
+            settle=gate.settle,
+            resume=saver.state(waiting.checkpoint) if waiting else None,
         )
         try:
-            return await self._agent.run(run, saver=TurnSaver(save=save), thread=running.turn)
+            return await self._agent.run(run, saver=saver, thread=running.turn)
         except (asyncio.CancelledError, Over):
             over = await self._judge.over(running)
             if over is None:
                 raise
             return over
         finally:
-            self._grounding.end(running)
             await self._judge.end(running)
+
+    async def _save(self, running: Running, data: bytes) -> None:
+        # Before the commit there is no turn to keep it with, and a quick round gets here first.
+        await asyncio.shield(running.committed)
+        if not await self._store.save_checkpoint(running.turn, running.fence, data):
+            raise TurnLost("Another process has taken over this answer.")
+
+    async def _send(
+        self, running: Running, request: ToolRequest, report: ProgressReport, guard: Guard
+    ) -> ToolOutcome:
+        """Make a call that the gate lets through: traced, counted, without personal data."""
+        server = self._toolbox.server_of(request.name)
+        request = self._privacy.arguments(running, server, request)
+        named = {tr.OPERATION: "execute_tool", tr.TOOL_NAME: request.name}
+        with self._judge.traces.span(f"execute_tool {request.name}", **named) as span:
+            outcome = await self._toolbox.call(
+                running.principal, request, thread=running.thread, on_progress=report, guard=guard
+            )
+            span.set(tr.STATUS, "ok" if outcome.ok else "failed")
+        self._metrics.tool_called(server, ok=outcome.ok, elapsed_ms=outcome.elapsed_ms)
+        outcome = await self._privacy.result(running, outcome)
+        return await self._judge.result(running, outcome)
 
     async def _tools(self, running: Running) -> tuple[ToolSpec, ...]:
         return await self._toolbox.specs(running.principal) if running.tab.has("tools") else ()
@@ -131,10 +146,10 @@ class Answering:
     def _filter(self, running: Running) -> None:
         """What the model says passes these, in this order: privacy, links, output, topic."""
         answer, reasoning = self._judge.filters(running)
-        links, links_of_reasoning = self._grounding.filters(running)
-        answer = [*self._privacy.filters(running), links, *answer]
-        reasoning = [*self._privacy.filters(running), links_of_reasoning, *reasoning]
-        running.sink.filter(Outflow(answer), Outflow(reasoning))
+        answer = [*self._privacy.filters(running), *answer]
+        reasoning = [*self._privacy.filters(running), *reasoning]
+        if answer:
+            running.sink.filter(Outflow(answer), Outflow(reasoning))
 
     async def _words(self, principal: Principal) -> str:
         """The system message: Parlour's words, the product's, then the tool servers' notes."""

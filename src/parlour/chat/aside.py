@@ -8,18 +8,19 @@ booked by itself afterwards.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 
+from parlour.chat.privacy import Privacy
 from parlour.chat.running import Running
 from parlour.chat.tab import Tab
 from parlour.chat.till import Till
 from parlour.domain import Principal, ThreadId, TurnId, Usage
-from parlour.errors import LimitsUnavailable, StoreUnavailable
+from parlour.errors import StoreUnavailable
 from parlour.events.types import Event
-from parlour.limits.levels import Amount, Done
 from parlour.models.port import ChatMessage, ModelRequest
 from parlour.models.routed import Router
 from parlour.store.ledger import Ledger
@@ -34,7 +35,8 @@ class Aside(Protocol):
     """Ask a model: `await aside(prompt, max_tokens=50, purpose="verifier")`."""
 
     async def __call__(self, prompt: list[ChatMessage], *, max_tokens: int, purpose: str) -> str:
-        """The reply's text. Raises `errors.Upstream`, `RouteUnavailable` and `TimeoutError`."""
+        """The reply's text. Raises `errors.Upstream`, `RouteUnavailable`, `TimeoutError`, and what
+        limits say (`errors.TooMany`, `LimitsUnavailable`)."""
         ...
 
 
@@ -51,11 +53,18 @@ class Asides:
     """Asks on behalf of turns. One for the process."""
 
     def __init__(
-        self, *, router: Router, till: Till, ledger: Ledger, seconds_max: float = SECONDS_MAX
+        self,
+        *,
+        router: Router,
+        till: Till,
+        ledger: Ledger,
+        privacy: Privacy,
+        seconds_max: float = SECONDS_MAX,
     ) -> None:
         self._router = router
         self._till = till
         self._ledger = ledger
+        self._privacy = privacy
         self._seconds_max = seconds_max
         self._room = asyncio.Semaphore(AT_ONCE)
 
@@ -69,13 +78,17 @@ class Asides:
         return aside
 
     def after(self, whose: For) -> Aside:
-        """For a turn that has ended: what is asked is booked at once."""
+        """For a turn that has ended: what is asked is reserved for itself and booked at once."""
 
         async def aside(prompt: list[ChatMessage], *, max_tokens: int, purpose: str) -> str:
-            tab = Tab(self._till, whose.principal, whose.turn, _Unheard())
+            entry = self._till.beside(whose.principal)
+            # A name of its own: the reservations of the turn itself are given back by name.
+            name = TurnId(f"{whose.turn}+{secrets.token_hex(4)}")
+            tab = Tab(self._till, whose.principal, name, _Unheard(), entry)
             try:
                 return await self._ask(whose, tab, prompt, max_tokens, purpose)
             finally:
+                await tab.close(kept=True)
                 await self._book(whose, tab)
 
         return aside
@@ -90,6 +103,7 @@ class Asides:
         model = self._router.model(
             whose.principal.workspace, turn=whose.turn, meter=tab.meter(purpose)
         )
+        prompt = await self._privacy.hide(whose.principal, whose.thread, prompt)
         request = ModelRequest(messages=prompt, max_tokens=max_tokens)
         async with asyncio.timeout(self._seconds_max), self._room:
             reply = await model.stream(request, _Unheard())
@@ -99,17 +113,11 @@ class Asides:
         if not tab.calls:
             return
         workspace, user = whose.principal.workspace, whose.principal.user
-        spent = Amount(
-            sum(call.usage.total for call in tab.calls),
-            sum(call.cost_nanos or 0 for call in tab.calls),
-        )
         try:
             await self._ledger.book(
                 workspace, user, tab.calls, thread=whose.thread, turn=whose.turn
             )
-            if self._till.quotas.limited(whose.principal) is not None:
-                await self._till.quotas.add(workspace, user, Done(whose.turn, spent=spent))
-        except (StoreUnavailable, LimitsUnavailable) as error:
+        except StoreUnavailable as error:
             log.warning("aside_not_booked", calls=len(tab.calls), error=str(error))
 
 

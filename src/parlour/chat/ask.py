@@ -8,6 +8,8 @@ from typing import Literal
 
 from parlour.chat.page import PageContext
 from parlour.domain import Message, MessageId, ThreadId, TurnId
+from parlour.store.approvals import WaitingTurn
+from parlour.store.turns import Trigger
 
 Surface = Literal["chat", "api", "openai", "terminal"]
 
@@ -19,20 +21,24 @@ class Ask:
     `key` is the client's id of the message: the same key is the same message. `target` is the
     message to edit or to answer anew. `history`, when given, replaces the stored conversation (the
     stateless OpenAI face); such threads are `hidden` from lists. `page` is where the user is; it is
-    cleaned when the turn starts. `surface` is where the person
-    talks, `shown` the edition of the disclosure that its client says it has just shown there.
+    cleaned when the turn starts. `surface` is where the person talks, `shown` the edition of the
+    disclosure that its client says it has just shown there. Where nobody can be asked
+    (`can_approve`), calls that need an approval are refused. `waiting`: what an `approval` goes on
+    with.
     """
 
     thread: ThreadId
     text: str = ""
     key: MessageId | None = None
-    trigger: Literal["submit", "edit", "regenerate"] = "submit"
+    trigger: Trigger = "submit"
     target: MessageId | None = None
     history: tuple[Message, ...] | None = None
     hidden: bool = False
     page: PageContext | None = None
     surface: Surface = "api"
     shown: str = ""
+    can_approve: bool = True
+    waiting: WaitingTurn | None = None
 
     @property
     def irrevocable(self) -> bool:

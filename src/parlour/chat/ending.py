@@ -9,6 +9,7 @@ from typing import Any, Literal
 import structlog
 
 from parlour.agent.graph import Answer
+from parlour.chat.questions import QuestionBook, Questions
 from parlour.chat.running import Running
 from parlour.chat.sink import TurnSink
 from parlour.domain import ErrorPart, Part, TurnStatus
@@ -26,11 +27,11 @@ FINISH_RETRIES_S = (0.1, 0.5, 1.0, 2.0, 4.0)  # a short outage of the store must
 
 def finalize_of(sink: TurnSink, answer: Answer | None, problem: Problem | None) -> Finalize:
     """The terminal event of a turn that ended with `answer`, with `problem`, or was stopped."""
-    status: Literal["done", "stopped", "failed"] = "stopped"
+    status: Literal["done", "stopped", "waiting", "failed"] = "stopped"
     if problem is not None:
         status = "failed"
     elif answer is not None:
-        status = "done"
+        status = "waiting" if answer.waiting else "done"
     return Finalize(
         status=status,
         finish_reason=answer.finish_reason if answer else "",
@@ -58,9 +59,18 @@ def error_part(failure: Failure) -> ErrorPart:
 class Ending:
     """Stores turns and says how they ended. One for the process."""
 
-    def __init__(self, *, store: Turns, ledger: Ledger, metrics: Metrics, router: Router) -> None:
+    def __init__(
+        self,
+        *,
+        store: Turns,
+        ledger: Ledger,
+        questions: QuestionBook,
+        metrics: Metrics,
+        router: Router,
+    ) -> None:
         self._store = store
         self._ledger = ledger
+        self._questions = questions
         self._metrics = metrics
         self._router = router
 
@@ -69,13 +79,17 @@ class Ending:
     ) -> None:
         """Store the turn, then say its one terminal event."""
         sink = running.sink
+        questions = None
+        if answer is not None and answer.waiting and problem is None:
+            questions = self._questions.put(running, answer.waiting)
+            sink.ask(questions.events)
         sink.end()
         final = finalize_of(sink, answer, problem)
         parts = sink.parts()
         if final.error:
             parts = (*parts, error_part(final.error))
         try:
-            kept = await self._finish(running, final, parts, answer)
+            kept = await self._finish(running, final, parts, answer, questions)
         except StoreUnavailable as outage:
             kept, problem = False, outage
         except Exception:
@@ -87,7 +101,10 @@ class Ending:
             final = finalize_of(
                 sink, None, problem or TurnLost("Another process ended this answer.")
             )
-        sink.event(final)  # only now: readers and other processes take what is on the log
+        # Only now: readers and other processes take what is on the log.
+        for event in questions.events if questions and kept else ():
+            sink.event(event)
+        sink.event(final)
         sink.log.flush(now=True)
         ended: dict[str, Any] = {
             "status": final.status,
@@ -109,7 +126,12 @@ class Ending:
             log.warning("calls_not_booked", error=str(outage), calls=len(running.tab.calls))
 
     async def _finish(
-        self, running: Running, final: Finalize, parts: tuple[Part, ...], answer: Answer | None
+        self,
+        running: Running,
+        final: Finalize,
+        parts: tuple[Part, ...],
+        answer: Answer | None,
+        questions: Questions | None,
     ) -> bool:
         async def attempt() -> bool:
             return await self._store.finish(
@@ -120,12 +142,15 @@ class Ending:
                 parts=parts,
                 usage=running.sink.usage,
                 calls=running.tab.calls,
-                events=running.sink.packed_events(final),
+                events=running.sink.packed_events(*(questions.events if questions else ()), final),
                 first_token_ms=final.first_token_ms,
                 elapsed_ms=final.elapsed_ms,
                 error=error_part(final.error) if final.error else None,
                 model=self._router.first(running.principal.workspace).label,
                 served_by=answer.served_by if answer else None,
+                tools=running.sink.new_calls(),
+                asked=questions.asked if questions else None,
+                settles=running.ask.waiting is not None,
             )
 
         async def landed() -> bool:

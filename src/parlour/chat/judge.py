@@ -23,12 +23,13 @@ from parlour.chat.holds import Blocks, Hold
 from parlour.chat.outflow import OutFilter
 from parlour.chat.page import as_prompt
 from parlour.chat.running import Running
-from parlour.domain import Message, Principal, Role, TextPart, ToolOutcome
+from parlour.domain import Principal, ToolOutcome
 from parlour.errors import Problem, Refused
 from parlour.events.types import Notice
 from parlour.models.port import ChatMessage, Model, ModelReply, ModelRequest, ModelSink
 from parlour.models.routed import Router
-from parlour.policy import OutputPolicy, Policies
+from parlour.policy import Policies
+from parlour.policy_safety import OutputPolicy
 from parlour.safety import topics
 from parlour.safety.injection.find import CLASSIFIER, Classifier, find_orders
 from parlour.safety.output.check import Breach, OutputCheck
@@ -75,7 +76,7 @@ class Judge:
     ) -> None:
         self._policies = policies
         self._router = router
-        self._check = check
+        self.check = check
         self._classifier = classifier
         self._metrics = metrics
         self._audit = audit
@@ -134,11 +135,11 @@ class Judge:
             reasoning.append(case.holds[1])
         return answer, reasoning
 
-    def model(self, running: Running, model: Model, history: Sequence[Message]) -> Model:
+    def model(self, running: Running, model: Model, prompt: Sequence[ChatMessage]) -> Model:
         """The model of a turn with its judge beside it; the verdict on the question begins now."""
         case = running.case
         if case.holds:
-            work = self._judge_question(running, tuple(history))
+            work = self._judge_question(running, *_last_words(prompt))
             case.verdict = asyncio.create_task(work, name=f"verdict {running.turn}")
         return _JudgedModel(self, running, model)
 
@@ -189,12 +190,12 @@ class Judge:
 
     # --- the verdict on a question ---
 
-    async def _judge_question(self, running: Running, history: tuple[Message, ...]) -> None:
+    async def _judge_question(self, running: Running, asked: str, before: str) -> None:
         """Open what is held, or end the turn."""
         policy = self._policies.of(running.principal.workspace)
         try:
             on_topic, clean = await asyncio.gather(
-                self._on_topic(running, history), self._clean(running)
+                self._on_topic(running, asked, before), self._clean(running)
             )
         except Exception:
             log.exception("verdict_failed")
@@ -206,12 +207,12 @@ class Judge:
         sentence = policy.topics.refusal if not on_topic else WARNING
         self._end_turn(running, sentence, "topic" if not on_topic else "injection", shown=False)
 
-    async def _on_topic(self, running: Running, history: tuple[Message, ...]) -> bool:
+    async def _on_topic(self, running: Running, asked: str, before: str) -> bool:
         policy = self._policies.of(running.principal.workspace).topics
         if not policy.allow:
             return True
         with self.traces.span("input.topic") as span:
-            verdict = await self._ask_topic(running, *_last_words(history))
+            verdict = await self._ask_topic(running, asked, before)
             span.set(tr.VERDICT, "none" if verdict is None else str(verdict.allowed).lower())
             span.set(tr.TOPIC, 0 if verdict is None else verdict.topic)
         if verdict is None:
@@ -236,7 +237,8 @@ class Judge:
             workspace, turn=running.turn, meter=running.tab.meter("verifier")
         )
         if policy.route:
-            model = self._router.client(policy.route)
+            route, client = self._router.route(policy.route), self._router.client(policy.route)
+            model = running.tab.meter("verifier")(route, client)
         try:
             async with asyncio.timeout(policy.timeout_s):
                 reply = await model.stream(request, _Deaf())
@@ -296,7 +298,7 @@ class Judge:
         return breach is None
 
     def _breach(self, policy: OutputPolicy, text: str) -> Breach | None:
-        return self._check.breach(
+        return self.check.breach(
             text, personal=policy.personal, secrets=policy.secrets, prompt=policy.prompt
         )
 
@@ -370,14 +372,8 @@ async def _orders(text: str) -> tuple[str, ...]:
     return find_orders(text)
 
 
-def _last_words(history: Sequence[Message]) -> tuple[str, str]:
-    """The question, and what the assistant said before it."""
-    asked = next((m for m in reversed(history) if m.role is Role.USER), None)
-    said = next((m for m in reversed(history) if m.role is Role.ASSISTANT), None)
-    return _words(asked), _words(said)
-
-
-def _words(message: Message | None) -> str:
-    if message is None:
-        return ""
-    return "".join(part.text for part in message.parts if isinstance(part, TextPart))
+def _last_words(prompt: Sequence[ChatMessage]) -> tuple[str, str]:
+    """The question, and what the assistant said before it; masked, as the model gets them."""
+    asked = next((str(m["content"]) for m in reversed(prompt) if m["role"] == "user"), "")
+    said = next((str(m["content"]) for m in reversed(prompt) if m["role"] == "assistant"), "")
+    return asked, said

@@ -13,6 +13,7 @@ import asyncio
 import msgspec
 import structlog
 
+from parlour.chat.approval import Decisions
 from parlour.chat.running import Running
 from parlour.chat.till import Till
 from parlour.chat.turn import TurnRunner
@@ -31,18 +32,31 @@ class Keeper:
     """One background task of the process; start it once, close it at the end."""
 
     def __init__(
-        self, *, runner: TurnRunner, store: Turns, till: Till, metrics: Metrics, lease_s: float
+        self,
+        *,
+        runner: TurnRunner,
+        decisions: Decisions,
+        store: Turns,
+        till: Till,
+        metrics: Metrics,
+        lease_s: float,
     ) -> None:
         self._runner = runner
+        self._decisions = decisions
         self._store = store
         self._till = till
         self._metrics = metrics
         self._lease_s = lease_s
         self._beat_s = lease_s / BEATS
+        self._serving = False
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """End what an earlier process left running, then keep beating."""
+    async def start(self, *, serving: bool = True) -> None:
+        """End what an earlier process left running, then keep beating.
+
+        A process that does not serve carries out no decisions: it has no tools.
+        """
+        self._serving = serving
         await self._reap()
         self._task = asyncio.create_task(self._beat(), name="keeper")
 
@@ -58,6 +72,7 @@ class Keeper:
             try:
                 await self._renew()
                 await self._reap()
+                await self._decisions.sweep(carry_out=self._serving)
             except StoreUnavailable as error:
                 log.warning("keeper_without_store", error=str(error))
             except Exception:

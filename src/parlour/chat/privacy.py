@@ -35,7 +35,8 @@ from parlour.domain import (
 from parlour.errors import PersonalData
 from parlour.events.types import Notice
 from parlour.models.port import ChatMessage
-from parlour.policy import Policies, PrivacyPolicy
+from parlour.policy import Policies
+from parlour.policy_safety import PrivacyPolicy
 from parlour.safety.personal.find import Finder, Found, find
 from parlour.safety.personal.masks import MARK, Masked, Masks, placeholders
 from parlour.safety.personal.vault import Sealer
@@ -150,6 +151,18 @@ class Privacy:
             return messages
         return with_system(messages, EXPLAINED)
 
+    async def hide(
+        self, principal: Principal, thread: ThreadId, prompt: list[ChatMessage]
+    ) -> list[ChatMessage]:
+        """The prompt of a call beside the answer, without personal data."""
+        kinds = self._policy(principal).kinds("mask", "block")
+        if not any(find(str(message["content"]), kinds) for message in prompt):
+            return prompt
+        masks = await self.load(principal, thread)
+        hidden = [self._hidden(masks, kinds, message) for message in prompt]
+        await self.add(self._seal(principal, thread, masks))
+        return hidden
+
     def filters(self, running: Running) -> list[OutFilter]:
         """What the model's words pass, so that values can be put back for the owner."""
         return [] if running.masks is None else [WholePlaceholders()]
@@ -226,11 +239,18 @@ class Privacy:
         self, principal: Principal, thread: ThreadId, page: list[Message]
     ) -> tuple[list[Message], list[str]]:
         """Messages as their owner reads them, and the values in them that the model never saw."""
-        written = msgspec.json.encode([message.parts for message in page])
+        written = msgspec.json.encode([(message.parts, message.metadata) for message in page])
         if not MARK.search(written):
             return page, []
         masks = await self.load(principal, thread)
-        shown = [replace(m, parts=tuple(_restored(part, masks) for part in m.parts)) for m in page]
+        shown = [
+            replace(
+                message,
+                parts=tuple(_restored(part, masks) for part in message.parts),
+                metadata=masks.restore_all(message.metadata),
+            )
+            for message in page
+        ]
         values = [v for name, v in masks.values.items() if name.encode() in written]
         return shown, values
 

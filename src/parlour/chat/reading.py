@@ -8,29 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from parlour.chat.replay import events_of_turn
 from parlour.chat.sink import unpack_events
-from parlour.domain import (
-    ErrorPart,
-    Part,
-    Principal,
-    ReasoningPart,
-    TextPart,
-    ThreadId,
-    ToolPart,
-    TurnId,
-    TurnStatus,
-)
+from parlour.domain import Principal, ThreadId, TurnId, TurnStatus
 from parlour.events.log import Cursor, EventLog, Pace, TurnLog, UnknownPosition
-from parlour.events.types import (
-    Event,
-    Failure,
-    Finalize,
-    Plan,
-    Reasoning,
-    Token,
-    ToolCall,
-    ToolResult,
-)
 from parlour.safety.disclosures.engine import Disclosures
 from parlour.store.turns import Turn, Turns
 
@@ -119,54 +100,7 @@ class Readings:
         else:
             parts = await self._store.parts(principal, stored.thread, stored.id)
             told = self._disclosures.of(principal, "api").text
-            for event in _events_of(stored, parts, told):
+            for event in events_of_turn(stored, parts, told):
                 log.append(event)
         log.close()
         return log
-
-
-def _events_of(stored: Turn, parts: tuple[Part, ...], disclosure: str) -> list[Event]:
-    events: list[Event] = [
-        Plan(
-            turn_id=stored.id,
-            thread_id=stored.thread,
-            message_id=stored.assistant_message,
-            user_message_id=stored.user_message,
-            model=stored.model,
-            disclosure=disclosure,
-        )
-    ]
-    failure: Failure | None = None
-    for part in parts:
-        match part:
-            case TextPart():
-                events.append(Token(text=part.text))
-            case ReasoningPart():
-                events.append(Reasoning(text=part.text))
-            case ToolPart():
-                events += _tool_events(part)
-            case ErrorPart():
-                failure = Failure(
-                    code=part.code,
-                    message=part.message,
-                    retryable=part.retryable,
-                    reference=part.reference,
-                )
-    status = stored.status.value
-    ended = status if status in {"done", "stopped", "waiting"} else "failed"
-    events.append(Finalize(status=ended, error=failure, elapsed_ms=stored.elapsed_ms or 0))  # pyright: ignore[reportArgumentType]
-    return events
-
-
-def _tool_events(part: ToolPart) -> list[Event]:
-    return [
-        ToolCall(call_id=part.call_id, name=part.name, title=part.title, arguments=part.arguments),
-        ToolResult(
-            call_id=part.call_id,
-            name=part.name,
-            status="ok" if part.status == "ok" else "failed",
-            text=part.text,
-            widget=part.widget,
-            elapsed_ms=part.elapsed_ms,
-        ),
-    ]

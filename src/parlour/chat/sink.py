@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
 from parlour.chat.outflow import Outflow, silence
-from parlour.domain import Part, ReasoningPart, TextPart, ToolPart, Usage
+from parlour.domain import ApprovalNote, Part, ReasoningPart, TextPart, ToolPart, Usage
 from parlour.errors import Problem
 from parlour.events.log import TurnLog
 from parlour.events.types import (
     TOKEN,
+    Approval,
     Event,
     Reasoning,
     Replace,
@@ -59,6 +61,7 @@ class TurnSink:
         self._parts: list[Part] = []
         self._words = Pieces()  # of the open part
         self._thinking_since: float | None = None  # the open part is reasoning, else text
+        self._recorded: set[int] = set()  # places of calls that an earlier turn has written down
         self._answer_flow: Outflow | None = None
         self._reasoning_flow: Outflow | None = None
         self._withdrawn = 0  # events at the beginning of the log whose words are withdrawn
@@ -229,7 +232,7 @@ class TurnSink:
         self.log.flush(now=True)
 
     def end(self) -> None:
-        """Close what is open: the last words, and tools that never answered."""
+        """Close what is open: the last words, and tools that never answered (or were asked for)."""
         self.drain()
         self._close_part()
         for part in tuple(self._parts):
@@ -251,13 +254,50 @@ class TurnSink:
             return tuple(self._parts)
         return (*self._parts, self._open_part())
 
-    def packed_events(self, final: Event) -> bytes:
+    def repeat(self, payloads: list[bytes], parts: tuple[Part, ...]) -> None:
+        """Say what was said before, in a turn that goes on with another one's message."""
+        self.log.extend(payloads)
+        self._parts = list(parts)
+        self._round = max((getattr(part, "round", 0) for part in parts), default=1)
+        self._recorded = {
+            place
+            for place, part in enumerate(parts)
+            if isinstance(part, ToolPart) and _is_over(part)
+        }
+
+    def ask(self, approvals: Sequence[Approval]) -> None:
+        """These calls wait for a person. The events themselves are said once they are stored."""
+        for approval in approvals:
+            self._change(
+                approval.call_id,
+                status="waiting",
+                approval=ApprovalNote(
+                    id=approval.approval_id,
+                    server=approval.server,
+                    tool=approval.tool,
+                    arguments=approval.arguments,
+                    acts_as=approval.acts_as,
+                    undoable=approval.undoable,
+                    reason=approval.reason,
+                    expires_at=approval.expires_at,
+                ),
+            )
+
+    def new_calls(self) -> list[ToolPart]:
+        """The tool calls that are over, without those that an earlier turn has made."""
+        return [
+            part
+            for place, part in enumerate(self._parts)
+            if isinstance(part, ToolPart) and _is_over(part) and place not in self._recorded
+        ]
+
+    def packed_events(self, *last: Event) -> bytes:
         """The whole log as it is stored: zlib over the events' JSON, one a line.
 
-        `final` is the terminal event, which is said only once it is stored. Words that were
-        withdrawn are not kept: their events are, so that the numbers stay.
+        `last` are the terminal event and what is said right before it, once they are stored. Words
+        that were withdrawn are not kept: their events are, so that the numbers stay.
         """
-        payloads = [*self.log.payloads, encode(final)]
+        payloads = [*self.log.payloads, *map(encode, last)]
         for place in range(self._withdrawn):
             if payloads[place].startswith(_WORDS):
                 payloads[place] = payloads[place][: payloads[place].index(b'"text":') + 7] + b'""}'
@@ -277,15 +317,23 @@ class TurnSink:
         self._thinking_since = None
 
     def _settle(self, result: ToolResult) -> None:
+        self._change(
+            result.call_id,
+            status=result.status,
+            text=result.text,
+            widget=result.widget,
+            elapsed_ms=result.elapsed_ms,
+        )
+
+    def _change(self, call_id: str, **changes: Any) -> None:
+        """Change a call that is not over; models use the ids of others again."""
         for place, part in enumerate(self._parts):
-            if isinstance(part, ToolPart) and part.call_id == result.call_id:
-                self._parts[place] = msgspec.structs.replace(
-                    part,
-                    status=result.status,
-                    text=result.text,
-                    widget=result.widget,
-                    elapsed_ms=result.elapsed_ms,
-                )
+            if isinstance(part, ToolPart) and part.call_id == call_id and not _is_over(part):
+                self._parts[place] = msgspec.structs.replace(part, **changes)
+
+
+def _is_over(part: ToolPart) -> bool:
+    return part.status not in {"running", "waiting"}
 
 
 def unpack_events(packed: bytes) -> list[bytes]:

@@ -107,12 +107,14 @@ class Remembering:
         """Fold some more messages into the summary. False when there is nothing to fold."""
         most = policy.window_messages + FOLD_MAX
         found = await self._store.uncovered(whose.thread, head, most=most)
-        folded = to_fold(found, policy)
+        # In a thread: forty long messages are counted and cleaned.
+        folded = await asyncio.to_thread(to_fold, found, policy)
         if not folded:
             return False
+        prompt = await asyncio.to_thread(summary_prompt, found.summary, folded, policy)
         aside = self._asides.after(whose)
         said = await aside(
-            summary_prompt(found.summary, folded, policy),
+            prompt,
             max_tokens=policy.summary_tokens_max * 3,  # some models think first
             purpose="summary",
         )
@@ -147,8 +149,14 @@ def _is_long(running: Running, policy: MemoryPolicy) -> bool:
     if len(uncovered) >= policy.window_messages:
         return True
     groups = [as_group(message) for message in uncovered]
-    most = policy.summary_after_tokens - tokens.count(running.summary)
-    return not surely_fits(groups, most) and sum(map(size, groups)) > most
+    left = policy.summary_after_tokens - tokens.count(running.summary)
+    if surely_fits(groups, left):
+        return False
+    for group in reversed(groups):  # counted as far as needed, on the loop
+        left -= size(group)
+        if left < 0:
+            return True
+    return False
 
 
 def to_fold(found: Uncovered, policy: MemoryPolicy) -> tuple[Message, ...]:

@@ -36,6 +36,8 @@ WORKED_ON = (
     failures.IdleTimeout,
     failures.TotalTimeout,
 )
+ANSWER = "answer"
+FIRST = 1
 CLOSE_S = 2.0  # for counters that do not answer; the turn's end does not wait longer for them
 
 
@@ -69,7 +71,8 @@ class Tab:
         self._report = report
         self._entry = entry
         self._open: dict[int, tuple[ModelCall, Tally]] = {}
-        self._begun = 0
+        self._begun = FIRST
+        self._answering = False
         self._settling: list[asyncio.Task[None]] = []
         self.calls: list[ModelCall] = []
 
@@ -82,7 +85,7 @@ class Tab:
         """Whether the user's tier has a feature."""
         return self._till.has(self._principal, feature)
 
-    def meter(self, purpose: str = "answer") -> Callable[[Route, Model], Model]:
+    def meter(self, purpose: str = ANSWER) -> Callable[[Route, Model], Model]:
         """For `Router.model`: every call upstream is paid by this tab."""
 
         def metered(route: Route, client: Model) -> Model:
@@ -103,22 +106,27 @@ class Tab:
 
     async def begin(self, route: Route, purpose: str, request: ModelRequest) -> int:
         """A call begins; its number. Raises what `Till.admit` raises."""
-        number = self._begun = self._begun + 1
+        number = self._number(purpose)
         if self._entry is not None:
+            if purpose == ANSWER:  # what else is asked is the operator's choice, not the plan's
+                self._till.check_route(self._entry.limited, route)
             await self._hold(self._entry, number, route, request)
+        self._till.prepare(route.label)
         call = ModelCall(purpose, route.label, Usage(), route=route.name)
         request.tally.spent = lambda: None  # of an earlier try, perhaps
         self._open[number] = (call, request.tally)
         return number
 
     async def ended(self, number: int, reply: ModelReply) -> None:
-        """A call gave its whole reply."""
+        """A call gave its whole reply: booked before anything can be cancelled, then settled."""
         call, _ = self._open.pop(number)
-        await self._till.ready(call.model)
         call = dataclasses.replace(
             call, usage=reply.usage, served_by=reply.served_by, request_id=reply.request_id
         )
-        await self._settle(number, self._book(call))
+        spent = self._book(call)
+        if self._entry is not None:
+            self._settling.append(asyncio.create_task(self._settle(number, spent)))
+            await asyncio.shield(self._settling[-1])
 
     def broke(self, number: int, request: ModelRequest, error: BaseException) -> None:
         """A call was stopped or failed. A plain call: who is cancelled has no time to wait."""
@@ -144,11 +152,18 @@ class Tab:
         except TimeoutError:
             return  # its reservation runs out by itself
 
+    def _number(self, purpose: str) -> int:
+        """The first call of the answer is 1: for it something was held with the question."""
+        if purpose == ANSWER and not self._answering:
+            self._answering = True
+            return FIRST
+        self._begun += 1
+        return self._begun
+
     async def _hold(self, entry: Entry, number: int, route: Route, request: ModelRequest) -> None:
         till, limited = self._till, entry.limited
-        till.check_route(limited, route)
         prompt = roughly_prompt(request)
-        if number == 1:
+        if number == FIRST and entry.prompt:
             till.saw_prompt(prompt - entry.conversation)
             if prompt <= entry.prompt:
                 return  # it was held when the question was let in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,6 +63,7 @@ class Till:
         self._addresses = dict(addresses)
         self._reply_tokens_max = reply_tokens_max
         self._around = AROUND_TOKENS
+        self._loading: asyncio.Task[None] | None = None
 
     async def enter(
         self,
@@ -95,6 +97,11 @@ class Till:
                 await claim.abandon()
                 raise
         raise LimitsUnavailable("Limits cannot be checked at the moment. Please try again.")
+
+    def beside(self, principal: Principal) -> Entry | None:
+        """For calls that belong to no question of their own: limited, but not counted as one."""
+        limited = self.quotas.limited(principal)
+        return None if limited is None else Entry(limited, Moment(0), (), 0, 0)
 
     async def _admit(
         self,
@@ -139,6 +146,11 @@ class Till:
     def saw_prompt(self, tokens_around: int) -> None:
         """What stood around the conversation in a first call."""
         self._around = max(0, tokens_around)
+
+    def prepare(self, model: str) -> None:
+        """See that `model` can be priced by the time that its call has ended."""
+        if self._loading is None and not self.prices.version and self.prices.needs_list(model):
+            self._loading = asyncio.create_task(self.prices.load(), name="price list")
 
     async def ready(self, model: str) -> None:
         """Return when `model` can be priced without delay."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -21,7 +22,9 @@ import structlog
 from parlour.agent.graph import Answer
 from parlour.chat.answering import Answering
 from parlour.chat.ask import Ask, Started
+from parlour.chat.continuing import clean, given_up, said_before
 from parlour.chat.ending import Ending
+from parlour.chat.enriching import Enriching
 from parlour.chat.judge import Judge
 from parlour.chat.page import PageContext, cleaned
 from parlour.chat.privacy import Privacy, Taken
@@ -40,10 +43,13 @@ from parlour.models.routed import Router
 from parlour.policy import Policies
 from parlour.safety.disclosures.gate import Gate
 from parlour.store.turns import Claim, NewTurn, Turns
+from parlour.store.waiting import Settled
 from parlour.telemetry import traces as tr
 from parlour.telemetry.metrics import Metrics
 
 log = structlog.get_logger("parlour.turn")
+
+GivenUp = Callable[[Principal, Sequence[Settled]], None]
 
 
 class TurnRunner:
@@ -61,6 +67,7 @@ class TurnRunner:
         judge: Judge,
         remembering: Remembering,
         gate: Gate,
+        enriching: Enriching,
         room: Room,
         till: Till,
         policies: Policies,
@@ -78,6 +85,7 @@ class TurnRunner:
         self._judge = judge
         self.remembering = remembering
         self._gate = gate
+        self.enriching = enriching
         self._room = room
         self._till = till
         self._policies = policies
@@ -87,7 +95,12 @@ class TurnRunner:
         self._second = SecondMessages(
             store=store, policies=policies, ended=self._ended, stop=self.stop
         )
+        self._on_given_up: GivenUp | None = None
         events.on_stop(self.stop_here)
+
+    def on_given_up(self, hear: GivenUp) -> None:
+        """Who hears that a new message has put aside what waited for a decision."""
+        self._on_given_up = hear
 
     # --- in ---
 
@@ -103,12 +116,16 @@ class TurnRunner:
         if ask.page is not None:
             bounds = self._policies.of(principal.workspace).page
             ask = replace(ask, page=cleaned(ask.page, bounds))
-        told = await self._gate.pass_on(principal, ask.surface, ask.shown, session=ask.thread)
+        if ask.waiting:  # it was told before the turn that this one goes on after
+            told = self._gate.disclosures.of(principal, ask.surface)
+        else:
+            told = await self._gate.pass_on(principal, ask.surface, ask.shown, session=ask.thread)
         taken = await self._privacy.take(principal, ask)
         ask, orders = await self._judge.admit(principal, taken.ask)
         taken = replace(taken, ask=ask, orders=orders)
-        claim, entry = await self._second.claim(
-            principal, ask, partial(self._claim, principal, taken)
+        attempt = partial(self._claim, principal, taken)
+        claim, entry = await (
+            attempt() if ask.waiting else self._second.claim(principal, ask, attempt)
         )
         if claim.joined is not None:
             return Started(claim.joined, ask.thread, claim.assistant_message, joined=True)
@@ -122,6 +139,8 @@ class TurnRunner:
             raise
         running.committed.set_result(True)
         running.sink.release()
+        if claim.superseded and self._on_given_up is not None:
+            self._on_given_up(principal, claim.superseded)
         return Started(running.turn, ask.thread, running.message, joined=False)
 
     async def _claim(self, principal: Principal, taken: Taken) -> tuple[Claim, Entry | None]:
@@ -184,6 +203,7 @@ class TurnRunner:
 
     async def close(self) -> None:
         """Let go of what the turns used, once they are over."""
+        await self.enriching.close()
         await asyncio.to_thread(self._judge.traces.close)
 
     # --- the run ---
@@ -205,11 +225,11 @@ class TurnRunner:
             principal=principal,
             thread=ask.thread,
             turn=TurnId(_new_id("t")),
-            user_message=None if ask.trigger == "regenerate" else ask.key or _new_id("u"),
-            assistant_message=_new_id("a"),
+            user_message=ask.key or _new_id("u") if ask.trigger in {"submit", "edit"} else None,
+            assistant_message=ask.waiting.message if ask.waiting else _new_id("a"),
             client_id=ask.key,
             body_hash=ask.fingerprint(),
-            parts=(TextPart(ask.text),),
+            parts=clean(ask.waiting.parts) if ask.waiting else (TextPart(ask.text),),
             target=ask.target,
             trigger=ask.trigger,
             model=route.label,
@@ -232,6 +252,7 @@ class TurnRunner:
         """Start the run while the claim is being committed; readers wait for the commit."""
         ask = taken.ask
         sink = TurnSink(self._events.create(claim.turn), bytes_max=self._limits.log_bytes_max)
+        before = said_before(ask.waiting)
         sink.event(
             Plan(
                 turn_id=claim.turn,
@@ -240,8 +261,13 @@ class TurnRunner:
                 user_message_id=claim.user_message or "",
                 model=self.model_name(principal),
                 disclosure=disclosure,
+                continues=ask.waiting.turn if ask.waiting else "",
+                repeats=len(before.payloads),
             )
         )
+        sink.repeat(before.payloads, before.parts)
+        for notice in given_up(claim.superseded):
+            sink.event(notice)
         tab = Tab(self._till, principal, claim.turn, sink, entry)
         tab.greet()
         running = Running(
@@ -301,6 +327,7 @@ class TurnRunner:
             if kept:
                 await self._ending.store_and_say(running, answer, problem)
                 self.remembering.turn_ended(running)
+                self.enriching.begin(running, answer)
         finally:
             running.sink.log.close()
             self._privacy.end(running)

@@ -20,8 +20,10 @@ from parlour.events import types as ev
 from parlour.events.types import decode
 from parlour.services import Services
 from parlour.settings import Settings
+from parlour.tools.text import clean_line, visible
 
 HELP = "Type a message and press Enter. Ctrl+C stops an answer; /quit or Ctrl+D leaves."
+LINE_MAX = 300
 DIM, PLAIN = "\x1b[2m", "\x1b[0m"
 
 
@@ -54,24 +56,32 @@ async def converse(settings: Settings, thread: str, page: Path | None = None) ->
 
 
 async def _answer(services: Services, ask: Ask) -> str:
-    """Print the answer; returns what to acknowledge with the next message: mostly nothing."""
+    """Print the answer, and go on for as long as it asks for decisions. Returns what to acknowledge
+    with the next message: mostly nothing."""
     try:
-        started = await services.runner.start(LOCAL, ask)
+        started: Started | None = await services.runner.start(LOCAL, ask)
+        while started is not None:
+            asked = await _follow(services, started)
+            started = await _decide(services, ask.thread, asked)
     except DisclosureRequired as required:
         _say(f"{required.disclosure['text']}\n[Send your message again.]\n")
         return str(required.disclosure["edition"])
     except Problem as problem:
         _say(f"[{problem.code}] {problem}\n")
         return ask.shown
+    return ""
+
+
+async def _follow(services: Services, started: Started) -> list[ev.Approval]:
+    """Print a turn; Ctrl+C stops it. What it asks in the end."""
     loop = asyncio.get_running_loop()
     with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on a loop
         loop.add_signal_handler(signal.SIGINT, lambda: services.runner.stop_here(started.turn))
     try:
-        await _print_events(services, started)
+        return await _print_events(services, started)
     finally:
         with contextlib.suppress(NotImplementedError):
             loop.remove_signal_handler(signal.SIGINT)
-    return ""
 
 
 def _page(file: Path | None) -> PageContext | None:
@@ -83,13 +93,51 @@ def _page(file: Path | None) -> PageContext | None:
         raise PageContextInvalid(f"{file} cannot be read as JSON: {error}.") from None
 
 
-async def _print_events(services: Services, started: Started) -> None:
+async def _decide(services: Services, thread: ThreadId, asked: list[ev.Approval]) -> Started | None:
+    """Ask about each call that waits; the turn that goes on. The end of the input is a no."""
+    started: Started | None = None
+    for approval in asked:
+        _say(_question(approval))
+        line = ""
+        while line not in {"y", "yes", "n", "no"}:
+            _say("Do it? y/n ")
+            read = await asyncio.to_thread(sys.stdin.readline)
+            line = read.strip().lower() if read else "no"
+        decision = "approve" if line.startswith("y") else "decline"
+        decided = await services.approvals.decide(LOCAL, thread, approval.approval_id, decision)
+        started = decided.started
+    return started
+
+
+def _question(approval: ev.Approval) -> str:
+    """What would be done, exactly."""
+    arguments = json.dumps(approval.arguments, indent=2, ensure_ascii=False)
+    undo = "It can be undone." if approval.undoable else "It may not be possible to undo it."
+    return (
+        f"\nYour decision: {clean_line(approval.title, LINE_MAX)}"
+        f" ({clean_line(approval.server, LINE_MAX)}: {clean_line(approval.tool, LINE_MAX)})\n"
+        f"As: {clean_line(approval.acts_as, LINE_MAX)}. {undo} It expires at {approval.expires_at}."
+        f"\n{visible(arguments)}\n"
+    )
+
+
+async def _print_events(services: Services, started: Started) -> list[ev.Approval]:
     reading = await services.readings.open(LOCAL, started.thread, started.turn)
+    asked: list[ev.Approval] = []
+    repeats = 0  # what the turn before has said, and said again here
     with reading.cursor as cursor:
         while not cursor.ended:
-            for payload in cursor.take():
-                _print_event(decode(payload))
+            for event in map(decode, cursor.take()):
+                if isinstance(event, ev.Plan):
+                    repeats = event.repeats
+                elif repeats:
+                    repeats -= 1
+                else:
+                    _print_event(event)
+                if isinstance(event, ev.Approval):
+                    asked.append(event)
             await cursor.wait()
+    return asked
 
 
 def _print_event(event: ev.Event) -> None:
@@ -101,7 +149,7 @@ def _print_event(event: ev.Event) -> None:
         case ev.ToolCall():
             _say(_dim(f"\n[{event.title}: {event.arguments}]\n"))
         case ev.ToolResult():
-            mark = "" if event.status == "ok" else "failed: "
+            mark = "" if event.status == "ok" else f"{event.status}: "
             _say(_dim(f"[{mark}{event.text[:500]}]\n"))
         case ev.Replace():
             _say(f"\n[Withdrawn: {event.reason}]\n{event.text}")
@@ -111,6 +159,8 @@ def _print_event(event: ev.Event) -> None:
             _say(f"\n[{event.error.code}] {event.error.message}\n")
         case ev.Finalize() if event.status == "stopped":
             _say("\n[Stopped]\n")
+        case ev.Finalize() if event.status == "waiting":
+            pass
         case ev.Finalize():
             _say("\n")
         case _:

@@ -20,7 +20,11 @@ class _Event(msgspec.Struct, tag_field="type", frozen=True, omit_defaults=True, 
 
 
 class Plan(_Event, frozen=True, tag="plan"):
-    """The turn is accepted and stored; always the first event."""
+    """The turn is accepted and stored; always the first event.
+
+    A turn that goes on after an approval names the turn that waited (`continues`); the next
+    `repeats` events say again what that one had said, so that each log holds a whole message.
+    """
 
     turn_id: str
     thread_id: str
@@ -28,6 +32,8 @@ class Plan(_Event, frozen=True, tag="plan"):
     user_message_id: str
     model: str
     disclosure: str
+    continues: str = ""
+    repeats: int = 0
 
 
 class Token(_Event, frozen=True, tag="token"):
@@ -52,11 +58,14 @@ class ToolCall(_Event, frozen=True, tag="tool_call"):
 
 
 class ToolResult(_Event, frozen=True, tag="tool_result"):
-    """The normalised outcome of a tool call: `text` for the model, `widget` for people."""
+    """The normalised outcome of a tool call: `text` for the model, `widget` for people.
+
+    `declined`: a person did not allow it, so it was not made.
+    """
 
     call_id: str
     name: str
-    status: Literal["ok", "failed"]
+    status: Literal["ok", "failed", "declined"]
     text: str
     widget: Any = None
     elapsed_ms: int = 0
@@ -116,7 +125,12 @@ class Progress(_Event, frozen=True, tag="progress"):
 
 
 class Approval(_Event, frozen=True, tag="approval"):
-    """A tool call waits for a person's decision."""
+    """A tool call waits for a person's decision; `finalize` follows with status `waiting`.
+
+    `server`, `tool` and `arguments` are what will really be called, also where the model called it
+    through another tool. `reason` is why it asks: `listed`, `destructive`, `writes`, `unknown`,
+    `statement` or `untrusted`.
+    """
 
     approval_id: str
     call_id: str
@@ -126,6 +140,9 @@ class Approval(_Event, frozen=True, tag="approval"):
     acts_as: str
     undoable: bool = False
     expires_at: str = ""  # RFC 3339
+    server: str = ""
+    tool: str = ""
+    reason: str = ""
 
 
 class Source(_Event, frozen=True, tag="source"):

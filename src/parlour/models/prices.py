@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("parlour.prices")
 
 NANOS_PER_DOLLAR = 1_000_000_000
-FREE = ("local", "scripted")  # run on this machine: nobody is paid for a token
+FREE = ("local", "scripted", "obedient")  # run on this machine: nobody is paid for a token
 OWN = "this machine"
 LOOKUPS_MAX = 1_000  # names are upstream's to choose; a flood of them begins anew
 

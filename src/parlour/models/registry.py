@@ -20,7 +20,7 @@ ANTHROPIC_DEFAULT = "claude-sonnet-4-5"
 
 POSSIBLE = (
     "openai:<model>, anthropic:<model>, local:, local:135m, local:/path/to/model.gguf, scripted:, "
-    "scripted:/path/to/script.json or langchain:<provider>:<model>"
+    "scripted:/path/to/script.json, obedient: or langchain:<provider>:<model>"
 )
 
 
@@ -59,6 +59,8 @@ def build_model(
             return _anthropic(model, anthropic_api_key, anthropic_base_url, limits)
         case "scripted":
             return _scripted(model)
+        case "obedient":
+            return _obedient()
         case "local":
             return _local(model or local_model, data_dir, cache_dir)
         case "langchain":
@@ -120,7 +122,7 @@ def build_route(
 def kind_of(name: str) -> Literal["hosted", "local", "scripted"]:
     """What people are told about where a model of this name runs."""
     provider = name.partition(":")[0]
-    if provider == "scripted":
+    if provider in {"scripted", "obedient"}:
         return "scripted"
     return "local" if provider == "local" else "hosted"
 
@@ -163,6 +165,12 @@ def _scripted(path: str) -> Model:
 
     script = Path(path).expanduser() if path else GUIDE
     return ScriptedModel(script, name=f"scripted:{Path(path).stem}")
+
+
+def _obedient() -> Model:
+    from parlour.models.obedient import ObedientModel
+
+    return ObedientModel()
 
 
 def _local(which: str, data_dir: Path, cache_dir: Path) -> Model:

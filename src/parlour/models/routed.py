@@ -108,6 +108,10 @@ class Router:
         every call upstream goes through `meter`."""
         return RoutedModel(self, workspace, turn=turn, hear=hear, meter=meter)
 
+    def route(self, name: str) -> Route:
+        """The route of that name."""
+        return self._routes[name][0]
+
     def client(self, route: str) -> Model:
         """What calls a route."""
         return self._routes[route][1]

@@ -1,4 +1,4 @@
-"""The statement that claims a turn, in its three forms.
+"""The statement that claims a turn, in its four forms.
 
 `thread` locks the row, moves the head and knows the old one. `place` says after which message
 the question stands (submit, edit), or which question is answered again. Everything else hangs on
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Literal, LiteralString
 
-Trigger = Literal["submit", "edit", "regenerate"]
+Trigger = Literal["submit", "edit", "regenerate", "approval"]
 
 REACH: LiteralString = "3"  # windows
 
@@ -53,6 +53,28 @@ place AS (
   SELECT CASE WHEN m.role = 'user' THEN m.id ELSE m.parent END AS question,
     NULL::text AS parent, m.id IS NOT NULL AS found FROM thread
   LEFT JOIN messages m ON m.thread = thread.id AND m.id = %(target)s)
+"""
+
+# `target` is the turn that waits; its message is made on, with the parts it has (`parts`).
+_WAITED: LiteralString = """
+place AS (
+  SELECT w.user_message AS question, NULL::text AS parent, w.id IS NOT NULL AS found FROM thread
+  LEFT JOIN turns w ON w.thread = thread.id AND w.id = %(target)s AND w.status = 'waiting'
+    AND w.assistant_message = %(answer)s)
+"""
+
+_TURN_ON: LiteralString = """,
+turn AS (
+  INSERT INTO turns (id, thread, user_message, assistant_message, client_key, body_hash, trigger,
+    model, route, owner, lease_until, continues, partial)
+  SELECT %(turn)s, %(thread)s, question, %(answer)s, %(key)s, %(hash)s, %(trigger)s,
+    %(model)s, %(route)s, %(owner)s, now() + %(lease)s * interval '1 second', %(target)s,
+    %(parts)s::json
+  FROM place WHERE found
+  ON CONFLICT DO NOTHING RETURNING fence),
+answer AS (
+  UPDATE messages SET status = 'running', turn = %(turn)s, parts = %(parts)s::json FROM turn
+  WHERE messages.thread = %(thread)s AND messages.id = %(answer)s)
 """
 
 _TURN: LiteralString = """,
@@ -115,6 +137,8 @@ def _statement(*places: LiteralString, asks: bool) -> LiteralString:
         .replace("{question}", "LEFT JOIN question ON true" if asks else "")
     )
     steps = (*places, _TURN, _QUESTION if asks else "", answer, branch)
+    if _WAITED in places:
+        steps = (*places, _TURN_ON, branch)
     return "WITH RECURSIVE " + "".join(steps)
 
 
@@ -122,4 +146,5 @@ CLAIM: dict[Trigger, LiteralString] = {
     "submit": _statement(_SUBMIT, asks=True),
     "edit": _statement(_EXISTING, _EDIT, asks=True),
     "regenerate": _statement(_EXISTING, _REGENERATE, asks=False),
+    "approval": _statement(_EXISTING, _WAITED, asks=False),
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +32,7 @@ from parlour.store.claim_sql import CLAIM, Trigger
 from parlour.store.database import OPERATION_S, Connection, Database, Row
 from parlour.store.masked import SealedValue, add_masked
 from parlour.store.outage import outages
+from parlour.store.waiting import OPEN, Settled, go_on, supersede
 
 ATTEMPTS = 5  # a claim begins again when what it waited for has made its view old
 TITLE_CHARS = 60
@@ -47,7 +48,8 @@ class NewTurn:
 
     `user_message` is the id of the new user message (the client's id, when it sent one); None for
     `regenerate`. `target` is the user message that an edit replaces, or the user or assistant
-    message to answer again; None for `submit`, which appends after the thread's head.
+    message to answer again; None for `submit`, which appends after the thread's head. For
+    `approval` it is the turn that waits, `assistant_message` its message, `parts` what that has.
     `client_id` is the key under which the same request may come again, with the same `body_hash`.
     `lease_s` is how long the turn stays ours without a heartbeat, in seconds.
     """
@@ -90,6 +92,7 @@ class Claim:
     history: list[Message] = field(default_factory=list[Message])
     page: bytes | None = None
     summary: str = ""
+    superseded: list[Settled] = field(default_factory=list[Settled])  # what waited until now
     held: tuple[Database, Connection] | None = field(default=None, repr=False)
 
     async def commit(self) -> None:
@@ -139,7 +142,9 @@ async def _attempt(connection: Connection, new: NewTurn, window: int) -> Claim |
     async with connection.pipeline():  # one round trip
         await connection.execute("BEGIN")
         cursor = await connection.execute(CLAIM[new.trigger], _values(new, window))
-    rows = await cursor.fetchall()
+        # With a view of its own: the row of the thread is ours now, so nothing changes any more.
+        waiting = await connection.execute(OPEN, {"thread": new.thread})
+    rows, waits = await cursor.fetchall(), await waiting.fetchall()
     if not rows:
         raise ThreadNotFound("There is no such conversation.")
     found, fence, asked_at = rows[0][:3]
@@ -151,7 +156,17 @@ async def _attempt(connection: Connection, new: NewTurn, window: int) -> Claim |
         raise KeyReused("This message id is taken by another message of the conversation.")
     if not await add_masked(connection, new.masked):
         raise TurnInProgress(BUSY)  # another message gave the placeholder away at the same moment
-    return _claim(new, rows, window)
+    claim = _claim(new, rows, window)
+    if new.trigger == "approval":
+        await go_on(connection, new.target or "", waits)
+    elif waits and claim is not None:
+        claim.superseded = await supersede(connection, new.thread, waits)
+        told = {settled.message: settled for settled in claim.superseded}
+        claim.history = [
+            replace(m, parts=told[m.id].parts, status=TurnStatus.STOPPED) if m.id in told else m
+            for m in claim.history
+        ]
+    return claim
 
 
 def _claim(new: NewTurn, rows: list[Row], window: int) -> Claim | None:
@@ -247,14 +262,14 @@ def _values(new: NewTurn, window: int) -> dict[str, Any]:
         "route": new.route,
         "owner": new.owner,
         "lease": new.lease_s,
-        "title": _title(new.parts) if new.trigger == "submit" else "",
+        "title": title_of(new.parts) if new.trigger == "submit" else "",
         # The new user message is one of the window. One older message is always read, to see that
         # the view is not old.
         "window": max(1, window - (new.user_message is not None)),
     }
 
 
-def _title(parts: tuple[Part, ...]) -> str:
+def title_of(parts: tuple[Part, ...]) -> str:
     """The first words of the first text, on one line."""
     text = next((part.text for part in parts if isinstance(part, TextPart)), "")
     words = " ".join(text[: TITLE_CHARS * 20].replace("\0", "").split())

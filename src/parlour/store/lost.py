@@ -88,6 +88,7 @@ def _lost(row: Row, calls: list[dict[str, Any]]) -> LostTurn:
         if isinstance(part, ToolPart) and part.status == "running"
         else part
         for part in said
+        if not isinstance(part, ErrorPart)  # of the one before, where this one went on
     )
     buckets = ("input", "cache_read", "cache_write", "output", "reasoning")
     return LostTurn(

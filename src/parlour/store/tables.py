@@ -36,6 +36,8 @@ from sqlalchemy import (
     text,
 )
 
+from parlour.store.tables_approvals import approval_tables
+
 metadata = MetaData(
     naming_convention={
         "pk": "%(table_name)s_pkey",
@@ -141,7 +143,8 @@ class TurnColumns(TypedColumns):
     sent again finds this turn. `fence` grows whenever the turn gets another owner; a write with an
     older fence changes nothing. `lease_until` is by the clock of the database. `partial` is what
     the owner had said at its last heartbeat, `spent` its model calls by then. `route` is the digest
-    of the first choice. A trigger keeps a terminal status as it is.
+    of the first choice. `continues` is the waiting turn that this one goes on from. A trigger keeps
+    a terminal status as it is.
     """
 
     id: Named[str] = Column(Text, primary_key=True)
@@ -168,13 +171,14 @@ class TurnColumns(TypedColumns):
     elapsed_ms: Named[int | None] = Column(Integer)
     created_at: Named[datetime] = _timestamp(now=True)
     finished_at: Named[datetime | None] = _timestamp(nullable=True)
+    continues: Named[str | None] = Column(Text)
 
 
 turns = Table(
     "turns",
     metadata,
     TurnColumns,
-    CheckConstraint("trigger in ('submit', 'edit', 'regenerate')", name="trigger"),
+    CheckConstraint("trigger in ('submit', 'edit', 'regenerate', 'approval')", name="trigger"),
     CheckConstraint(f"status in ({_STATUSES})", name="status"),
     Index("turns_client_key_key", "thread", "client_key", unique=True),
     Index(
@@ -205,7 +209,7 @@ tool_calls = Table(
     metadata,
     ToolCallColumns,
     PrimaryKeyConstraint("turn", "position"),
-    CheckConstraint("status in ('running', 'ok', 'failed')", name="status"),
+    CheckConstraint("status in ('running', 'ok', 'failed', 'declined')", name="status"),
 )
 
 
@@ -274,3 +278,6 @@ class MaskedValueColumns(TypedColumns):
 masked_values = Table(
     "masked_values", metadata, MaskedValueColumns, PrimaryKeyConstraint("thread", "placeholder")
 )
+
+
+approvals, call_journal = approval_tables(metadata)

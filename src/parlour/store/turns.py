@@ -26,10 +26,11 @@ from parlour.domain import (
     Usage,
 )
 from parlour.errors import TurnNotFound
+from parlour.store.approvals import Asked
 from parlour.store.claim_sql import Trigger
 from parlour.store.claims import Claim, NewTurn, claim_turn
 from parlour.store.database import Database, Row
-from parlour.store.finish_sql import FINISH, FINISH_WITH_TOOLS
+from parlour.store.finish_sql import finish_statement
 from parlour.store.ledger import call_rows, cost_of
 from parlour.store.lost import LostTurn, close_silent
 
@@ -103,13 +104,16 @@ class Turns:
         elapsed_ms: int,
         served_by: str | None,
         calls: Sequence[ModelCall] = (),
+        tools: Sequence[ToolPart] = (),
+        asked: Asked | None = None,
+        settles: bool = False,
     ) -> bool:
         """End a turn: its state, message, events, usage and tool calls, all or nothing.
 
-        False when the turn is not running or has another fence; then nothing is written. The tool
-        calls are those of `parts`. Usage of zero is not written. `calls` are those of models.
+        False when the turn is not running or has another fence; then nothing is written. `calls`
+        are those of models, `tools` those calls of tools that nobody has written down yet.
+        `asked`: what a turn that ends waiting asks people; `settles`: it went on after such a turn.
         """
-        tools = [part for part in parts if isinstance(part, ToolPart)]
         metadata: dict[str, Any] = {
             "model": served_by or model,
             "finish_reason": finish_reason,
@@ -118,8 +122,9 @@ class Turns:
         if usage.total:
             metadata["usage"] = {**msgspec.to_builtins(usage), **cost_of(calls)}
         rows = await self._database.fetch(
-            FINISH_WITH_TOOLS if tools else FINISH,
+            finish_statement(tools=bool(tools), asks=asked is not None, settles=settles),
             {
+                **({} if asked is None else asked.values()),
                 "turn": turn,
                 "fence": fence,
                 "status": status,
@@ -139,11 +144,7 @@ class Turns:
                 "reasoning": usage.reasoning,
                 "estimated": usage.estimated,
                 "model_calls": call_rows(calls),
-                "call_ids": [call.call_id for call in tools],
-                "names": [call.name for call in tools],
-                "rounds": [call.round for call in tools],
-                "statuses": [call.status for call in tools],
-                "call_ms": [call.elapsed_ms for call in tools],
+                **_columns(tools),
             },
         )
         return bool(rows)
@@ -245,6 +246,16 @@ class Turns:
             "SELECT data FROM checkpoints WHERE turn = %(turn)s", {"turn": turn}
         )
         return bytes(rows[0][0]) if rows else None
+
+
+def _columns(calls: Sequence[ToolPart]) -> dict[str, Any]:
+    return {
+        "call_ids": [call.call_id for call in calls],
+        "names": [call.name for call in calls],
+        "rounds": [call.round for call in calls],
+        "statuses": [call.status for call in calls],
+        "call_ms": [call.elapsed_ms for call in calls],
+    }
 
 
 def _scope(principal: Principal, thread: ThreadId) -> dict[str, Any]:

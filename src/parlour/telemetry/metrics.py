@@ -67,26 +67,16 @@ class Metrics:
             ["route"],
             registry=registry,
         )
-        self._guards(registry)
-        self._beside(registry)
-        self._money(registry)
-        self._edge(registry)
-        self._resources(registry)
-
-    def _guards(self, registry: CollectorRegistry) -> None:
-        """What was caught."""
         self.guardrails = Counter(
             "parlour_guardrail_hits_total",
             "What the guardrails found: the guard, its rule, and what was done about it.",
             ["guard", "rule", "action"],
             registry=registry,
         )
-        self.rule_hits = Counter(
-            "parlour_rule_hits_total",
-            "What the rules (docs/reference/rules.md) have caught, by rule.",
-            ["rule"],
-            registry=registry,
-        )
+        self._beside(registry)
+        self._money(registry)
+        self._edge(registry)
+        self._resources(registry)
 
     def _beside(self, registry: CollectorRegistry) -> None:
         """What is done beside the answers."""
@@ -132,6 +122,13 @@ class Metrics:
         """What comes and goes over HTTP."""
         self.streams_open = Gauge(
             "parlour_streams_open", "Event streams that are being read.", registry=registry
+        )
+        self.approvals = Counter(
+            "parlour_approvals_total",
+            "What was decided on tool calls that waited for a person, and why: by a person, "
+            "expired, superseded or stopped.",
+            ["decision", "cause"],
+            registry=self.registry,
         )
         self.streams_dropped = Counter(
             "parlour_streams_dropped_total",

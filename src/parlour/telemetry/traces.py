@@ -30,6 +30,7 @@ PURPOSE = "parlour.purpose"
 STATUS = "parlour.status"
 VERDICT = "parlour.verdict"
 TOPIC = "parlour.topic"
+FOLLOWUPS = "parlour.followups"
 
 QUEUE_MAX = 10_000  # spans that wait for the collector; more are dropped, no turn waits
 EXPORT_S = 5.0  # one try

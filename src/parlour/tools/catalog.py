@@ -69,6 +69,7 @@ class CatalogTool:
     via: CallByName | None = None
     disabled: str = ""
     definition: dict[str, Any] | None = None
+    open_world: bool | None = None
 
     @cached_property
     def arguments(self) -> ArgumentCheck:
@@ -276,6 +277,7 @@ def _catalog_tool(
         destructive=hints.destructive_hint,
         idempotent=hints.idempotent_hint,
         definition=definition,
+        open_world=hints.open_world_hint,
     )
 
 

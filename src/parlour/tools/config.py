@@ -27,11 +27,12 @@ class ServerConfig:
     the connection. `timeout_s` bounds one tool call, `connect_s` a start or a connection (first
     starts of packaged servers take seconds). `result_bytes_max` and `result_tokens_max` are what a
     model sees of one result. `allow` and `deny` are names or patterns (`get_*`); empty `allow` =
-    all. `approve`, `no_approve` and `statements` (tool -> dotted path of the argument that holds a
-    statement) are data for whoever judges calls. A `pinned` server's tools are offered as they were
-    first seen. `search_tool` and `call_tool` name the two tools of a server that hides the others
-    behind them; empty = found by their shape. `wrap_argument` is the one argument that such hidden
-    tools take. `instructions_chars_max` is how much of the server's own words the model sees.
+    all. The lists from `approve` to `undoable` and `statements` (tool -> dotted path of the
+    argument that holds a statement) are data for whoever judges calls (tools/policy.py). A `pinned`
+    server's tools are offered as they were first seen. `search_tool` and `call_tool` name the two
+    tools of a server that hides the others behind them; empty = found by their shape.
+    `wrap_argument` is the one argument that such hidden tools take. `instructions_chars_max` is how
+    much of the server's own words the model sees.
     """
 
     name: str
@@ -50,6 +51,9 @@ class ServerConfig:
     token: TokenRule | None = None
     approve: tuple[str, ...] = ()
     no_approve: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    sends: tuple[str, ...] = ()
+    undoable: tuple[str, ...] = ()
     statements: Mapping[str, str] = field(default_factory=dict[str, str])
     pinned: bool = True
     call_by_name: bool = True

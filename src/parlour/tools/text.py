@@ -69,3 +69,13 @@ def cut(text: str, bytes_max: int, tokens_max: int = 1_000_000_000) -> str:
         f"{head.rstrip()}\n[Cut here: the first {shown:,} of {whole:,} bytes are shown. "
         "Ask for less, e.g. with a filter or a limit, to see the rest.]"
     )
+
+
+def visible(text: str) -> str:
+    """The same text with what nobody can see written out, for a person who has to judge it."""
+    return "".join(
+        char
+        if char == "\n" or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
+        else f"\\u{{{ord(char):x}}}"
+        for char in text
+    )

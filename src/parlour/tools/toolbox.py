@@ -40,6 +40,9 @@ from parlour.tools.server import NAME, build_server
 ASIDE_BYTES = 16_384  # Larger results are worked on in a thread: 100,000 rows take 0.3 s.
 SPECS_KEPT = 256  # merged tool lists; users with the same listings share one
 
+# Right before a call is sent: the real tool and its arguments; words refuse it.
+Guard = Callable[[Resolved], str]
+
 _log = structlog.get_logger(__name__)
 
 
@@ -154,15 +157,20 @@ class Toolbox:
         *,
         thread: str = "",
         on_progress: Progress | None = None,
+        guard: Guard | None = None,
     ) -> ToolOutcome:
         """Call one tool as this user. Whatever goes wrong with it is a failed outcome.
 
         Takes at most the server's `connect_s` and `timeout_s`. Cancelling it cancels the call at
         the server. `on_progress(done, total, words)` hears of progress; total 0 = not known. A
-        result that is cut is kept whole for the conversation `thread`.
+        result that is cut is kept whole for the conversation `thread`. `guard` has the last word
+        on what is sent.
         """
         began = time.perf_counter()
         resolved = await self.resolve(principal, request)
+        refusal = "" if resolved.wrong or guard is None else guard(resolved)
+        if refusal:
+            resolved = replace(resolved, wrong=refusal)
         outcome = await self._called(principal, resolved, thread, on_progress)
         elapsed_ms = round((time.perf_counter() - began) * 1000)
         _log.info("tool called", tool=resolved.request.name, ok=outcome.ok, elapsed_ms=elapsed_ms)

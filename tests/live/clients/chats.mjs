@@ -2,21 +2,35 @@
 //
 // {"do": "open", "chat": "a", "id": "c1", "api": "http://…/api/chat", "headers": {}}
 // {"do": "send" | "edit" | "regenerate" | "resume" | "stop", "chat": "a", …}    starts, at once
+// {"do": "decide", "chat": "a", "approval": "p1", "approved": true}
 // {"do": "settled", "chat": "a"}      when what was started last is over
 // {"do": "until", "chat": "a", "text": "words"}    when the last message has said them
 // {"do": "until", "chat": "a", "answers": 2}       when the server has answered so many requests
+// {"do": "until", "chat": "a", …, "ready": true}   and nothing is being answered
 // {"do": "reload", "chat": "a"}       forget the answer, as a page that is loaded again has
 // {"do": "view", "chat": "a"}         messages, status, error, endings, data
 // {"do": "check", "frames": […]}      against the schema of the client; answers those it refuses
 import { createInterface } from "node:readline";
-import { AbstractChat, DefaultChatTransport, uiMessageChunkSchema } from "ai";
+import {
+  AbstractChat,
+  DefaultChatTransport,
+  lastAssistantMessageIsCompleteWithApprovalResponses,
+  uiMessageChunkSchema,
+} from "ai";
 
 // The least state a chat can have: what React, Svelte and Vue bring, without any of them.
 class State {
-  status = "ready";
+  #status = "ready";
   error = undefined;
   seen = () => {};
   #messages = [];
+  get status() {
+    return this.#status;
+  }
+  set status(status) {
+    this.#status = status;
+    this.seen();
+  }
   get messages() {
     return this.#messages;
   }
@@ -53,6 +67,7 @@ function open({ chat: name, id, api, headers }) {
   held.answers = 0;
   held.chat = new PlainChat({
     id,
+    sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithApprovalResponses,
     transport: new DefaultChatTransport({
       api,
       headers,
@@ -76,12 +91,13 @@ function textOf(message) {
   return (message?.parts ?? []).map((part) => part.text ?? "").join("");
 }
 
-function until(held, { text = "", answers = 0 }) {
+function until(held, { text = "", answers = 0, ready = false }) {
   return new Promise((resolve) => {
     held.waiting = () => {
       const last = held.chat.messages.at(-1);
       const said = last?.role === "assistant" && textOf(last).includes(text);
       if (held.answers < answers || (text && !said)) return;
+      if (ready && held.chat.status !== "ready") return;
       held.waiting = null;
       resolve();
     };
@@ -111,6 +127,9 @@ const starts = {
   regenerate: (chat, { messageId }) => chat.regenerate(messageId ? { messageId } : {}),
   resume: (chat) => chat.resumeStream(),
   stop: (chat) => chat.stop(),
+  // Sent by itself once every call of the last step is decided.
+  decide: (chat, { approval, approved }) =>
+    chat.addToolApprovalResponse({ id: approval, approved }),
 };
 
 async function answer(command) {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import string
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +18,7 @@ from parlour.safety.personal.find import find
 
 SHINGLE = 8  # words in a row that only somebody who has the prompt says
 OVERLAP = 400  # characters looked at again with the next piece: longer than any pattern's start
-_WORD = re.compile(r"[^\W_]+")
+_PLAIN = str.maketrans(dict.fromkeys(string.punctuation, " "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class OutputCheck:
         return None
 
     def _says_prompt(self, text: str) -> bool:
-        words, firsts, lasts = _WORD.findall(text.lower()), self._firsts, self._lasts
+        words, firsts, lasts = _words(text), self._firsts, self._lasts
         return any(
             first in firsts
             and last in lasts
@@ -71,8 +72,12 @@ class OutputCheck:
 
 def shingles(text: str) -> Iterable[str]:
     """All runs of `SHINGLE` words."""
-    words = _WORD.findall(text.lower())
+    words = _words(text)
     return (" ".join(words[at : at + SHINGLE]) for at in range(len(words) - SHINGLE + 1))
+
+
+def _words(text: str) -> list[str]:
+    return text.lower().translate(_PLAIN).split()
 
 
 def secret(text: str) -> str:

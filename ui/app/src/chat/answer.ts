@@ -139,6 +139,7 @@ function toItem(
     case "data-widget":
       return { kind: "widget", key, widget: part.data };
     case "data-notice":
+      if (part.data.kind === "masked") return null; // marked where the values stand
       return { kind: "notice", key, text: part.data.text };
     case "file":
       return {

@@ -25,6 +25,10 @@ export interface ConversationState {
   queued: string;
   /** The last request never reached the server, so its message is only here. */
   unsent: boolean;
+  /** Personal data in this conversation that the model never sees; the user's own to read. */
+  masked: string[];
+  /** What could be asked next, and under which answer it stands. */
+  followups: { under: string; questions: string[] };
 }
 
 export const initialState: ConversationState = {
@@ -41,4 +45,6 @@ export const initialState: ConversationState = {
   draft: "",
   queued: "",
   unsent: false,
+  masked: [],
+  followups: { under: "", questions: [] },
 };

@@ -13,6 +13,7 @@ import type { ThreadView } from "../wire";
 import { Box } from "./box";
 import { initialState } from "./conversation-state";
 import { askedNow, mergeStored, textOf, toChatMessage, withQuestionId } from "./convert";
+import { settled } from "./followups";
 import { type Ending, reconnector } from "./reconnect";
 import { hearData, until } from "./transient";
 import { chatTransport } from "./transport";
@@ -189,6 +190,7 @@ export class Conversation {
       older: view.next,
       loadFailure: null,
       unsent: false,
+      masked: view.masked ?? [],
     });
     this.box.restore(this.chat.messages);
   }
@@ -243,6 +245,6 @@ export class Conversation {
     const view = await api.thread(this.id).catch(() => null);
     if (view === null || this.isLive) return;
     this.chat.messages = mergeStored(this.chat.messages, view.messages);
-    this.store.set({ title: view.thread.title });
+    await settled(this, view);
   }
 }

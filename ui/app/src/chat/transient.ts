@@ -4,6 +4,11 @@ import type { Store } from "../kit/store";
 import type { ConversationState } from "./conversation-state";
 import type { ChatMessage, DataTypes } from "./types";
 
+/** Remember values that are hidden from the model, so that the page can mark them. */
+export function addMasked(store: Store<ConversationState>, values: string[]): void {
+  store.set(({ masked }) => ({ masked: [...new Set([...masked, ...values])] }));
+}
+
 export function hearData(
   store: Store<ConversationState>,
   chat: Chat<ChatMessage>,
@@ -13,6 +18,10 @@ export function hearData(
     const last = chat.lastMessage;
     const statusAt = last?.role === "assistant" ? last.parts.length : 0;
     store.set({ status: (part.data as DataTypes["status"]).text, statusAt });
+  }
+  if (part.type === "data-notice") {
+    const { kind, text } = part.data as DataTypes["notice"];
+    if (kind === "masked") addMasked(store, text.split("\n"));
   }
   if (part.type === "data-progress") {
     const { call_id, callId, done, total, text } = part.data as DataTypes["progress"];

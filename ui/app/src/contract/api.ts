@@ -3,6 +3,43 @@
 // biome-ignore-all assist: generated
 // Generated from contract/openapi.json by `make docs`; change the server's types instead.
 
+/** A person's decision on a tool call that waits. */
+export interface ApprovalAnswer {
+  approvalId: string;
+  approved: boolean;
+  [key: string]: unknown;
+}
+
+/** A tool call that waits for a person, or did: exactly what would be sent, and as whom. */
+export interface ApprovalBody {
+  id: string;
+  state: "waiting" | "approved" | "declined" | "expired";
+  /** The turn that waits. */
+  turn_id: string;
+  call_id: string;
+  title: string;
+  server: string;
+  /** The server's own name of the tool. */
+  tool: string;
+  arguments: unknown;
+  /** In whose name it would be done. */
+  acts_as: string;
+  /** Whether what it does is known to be undoable. */
+  undoable: boolean;
+  /** Why it asks; a stable word. */
+  reason: string;
+  expires_at: string;
+  decided_by: string | null;
+  decided_at: string | null;
+  /** `person`, `expired`, `superseded` or `stopped`. */
+  cause: string | null;
+}
+
+/** What waits in a conversation. */
+export interface ApprovalsBody {
+  approvals: ApprovalBody[];
+}
+
 /** What to approve. */
 export interface ApproveToolsBody {
   server: string;
@@ -26,6 +63,8 @@ export interface ChatBody {
   messageId?: string | null;
   message?: UiMessage | null;
   messages?: UiMessage[];
+  /** Decisions on the calls that wait; else those in the last message are taken. */
+  approvals?: ApprovalAnswer[];
   /** The page that the user looks at. */
   context?: PageBody | null;
   /** The `edition` of the disclosure that you have just shown. */
@@ -112,6 +151,23 @@ export interface ConversationBody {
   thread: ThreadBody;
 }
 
+/** The decision is stored; it is carried out by a turn of its own. */
+export interface DecidedBody {
+  approval: ApprovalBody;
+  /** All calls of the turn are decided, so it goes on. */
+  going_on: boolean;
+  /** The turn that goes on; null: in a moment. */
+  turn_id: string | null;
+  message_id: string | null;
+  /** Where to read its events. */
+  events: string | null;
+}
+
+/** A person's answer. */
+export interface DecisionBody {
+  decision: "approve" | "decline";
+}
+
 /** What the person is told. While `reason` is not null, it has to be shown and acknowledged. */
 export interface DisclosureBody {
   edition: string;
@@ -138,6 +194,14 @@ export interface Extras {
   context?: PageBody | null;
   /** The `edition` of the disclosure that you have just shown. */
   disclosure_receipt?: string | null;
+}
+
+/** What was made of an answer after it ended. */
+export interface FollowupsBody {
+  /** What the user could ask next; empty = none. */
+  questions: string[];
+  /** The conversation's title by now. */
+  title: string;
 }
 
 export interface HTTPValidationError {
@@ -174,6 +238,8 @@ export interface MeBody {
   version: string;
   /** The scripted guide answers: offer the tour. */
   tour: boolean;
+  /** Answers have follow-up questions, soon after they end. */
+  followups: boolean;
   limits: Record<string, number>;
 }
 

@@ -3,7 +3,13 @@
 // biome-ignore-all assist: generated
 // Generated from contract/events.schema.json by `make docs`; change the server's types instead.
 
-/** A tool call waits for a person's decision. */
+/**
+ * A tool call waits for a person's decision; `finalize` follows with status `waiting`.
+ *
+ * `server`, `tool` and `arguments` are what will really be called, also where the model called it
+ * through another tool. `reason` is why it asks: `listed`, `destructive`, `writes`, `unknown`,
+ * `statement` or `untrusted`.
+ */
 export interface Approval {
   type: "approval";
   approval_id: string;
@@ -14,6 +20,9 @@ export interface Approval {
   acts_as: string;
   undoable?: boolean;
   expires_at?: string;
+  server?: string;
+  tool?: string;
+  reason?: string;
 }
 
 export type Event = Plan | Token | Reasoning | ToolCall | ToolResult | RoundEnd | UsageReport | Finalize | Status | Progress | Approval | Source | Replace | Restart | Notice;
@@ -43,7 +52,12 @@ export interface Notice {
   text: string;
 }
 
-/** The turn is accepted and stored; always the first event. */
+/**
+ * The turn is accepted and stored; always the first event.
+ *
+ * A turn that goes on after an approval names the turn that waited (`continues`); the next
+ * `repeats` events say again what that one had said, so that each log holds a whole message.
+ */
 export interface Plan {
   type: "plan";
   turn_id: string;
@@ -52,6 +66,8 @@ export interface Plan {
   user_message_id: string;
   model: string;
   disclosure: string;
+  continues?: string;
+  repeats?: number;
 }
 
 /** How far a tool or job is. `total` is 0 when unknown. Transient. */
@@ -121,12 +137,16 @@ export interface ToolCall {
   arguments: unknown;
 }
 
-/** The normalised outcome of a tool call: `text` for the model, `widget` for people. */
+/**
+ * The normalised outcome of a tool call: `text` for the model, `widget` for people.
+ *
+ * `declined`: a person did not allow it, so it was not made.
+ */
 export interface ToolResult {
   type: "tool_result";
   call_id: string;
   name: string;
-  status: "failed" | "ok";
+  status: "declined" | "failed" | "ok";
   text: string;
   widget?: unknown;
   elapsed_ms?: number;

@@ -1,5 +1,5 @@
 /** The calls of the contract, one function each. */
-import type { LimitsBody } from "../contract/api";
+import type { FollowupsBody, LimitsBody } from "../contract/api";
 import type { Me, MessagePage, Thread, ThreadPage, ThreadView, WholeResult } from "../wire";
 import { request } from "./http";
 
@@ -31,5 +31,7 @@ export const api = {
       "GET",
       `/api/threads/${id(thread)}/results/${id(handle)}?offset=${offset}`,
     ),
+  followups: (thread: string, turn: string) =>
+    request<FollowupsBody>("GET", `/api/threads/${id(thread)}/turns/${id(turn)}/followups`),
   stop: (thread: string) => request<undefined>("POST", `/api/chat/${id(thread)}/stop`),
 };

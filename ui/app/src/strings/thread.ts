@@ -102,6 +102,8 @@ export const threadStrings = {
     length: "The answer reached its length limit",
     filtered: "The answer was ended by a content filter",
     withdrawn: "Withdrawn",
+    masked: "Hidden from the model",
+    followups: "Ask next",
     image: (alt: string) => (alt === "" ? "Image" : `Image: ${alt}`),
     external: "opens in a new tab",
     code: "Code",

@@ -17,6 +17,8 @@ import { WholeResult } from "../parts/whole-result";
 import { hasWidget, keptOf, Widget } from "../parts/widget";
 import { strings } from "../strings";
 import { Details } from "./details";
+import { Followups } from "./followups";
+import { useSteadyHeight } from "./steady-height";
 import { Versions } from "./versions";
 
 interface AnswerProps {
@@ -145,11 +147,13 @@ export const Answer = memo(function Answer(props: AnswerProps) {
   const { message, conversation, live, last, cut, status, progress } = props;
   const view = useMemo(() => readAnswer(message, live), [message, live]);
   const ending = endingOf(message, view, live);
+  const withdrawn = view.items.some((item) => item.kind === "text" && item.withdrawn);
+  const steady = useSteadyHeight(withdrawn, live);
   const decide = (id: string, approved: boolean) =>
     void conversation.chat.addToolApprovalResponse({ id, approved });
   return (
     <div className="group/message">
-      <div className="space-y-2.5">
+      <div ref={steady.box} style={steady.style} className="space-y-2.5">
         {view.items.map((item, at) => (
           <div key={item.key} className={gapBefore(item, view.items[at - 1])}>
             <ItemView item={item} thread={conversation.id} progress={progress} onDecide={decide} />
@@ -175,6 +179,7 @@ export const Answer = memo(function Answer(props: AnswerProps) {
         )}
       </div>
       {!live && !cut && <Actions {...props} view={view} />}
+      {!live && !cut && last && <Followups conversation={conversation} under={message.id} />}
     </div>
   );
 });

@@ -6,6 +6,8 @@ import { textOf } from "../chat/convert";
 import type { ChatMessage } from "../chat/types";
 import { Button, IconButton } from "../kit/button";
 import { CopyButton } from "../kit/copy-button";
+import { useStore } from "../kit/store";
+import { Masked } from "../parts/masked";
 import { strings } from "../strings";
 import { AskedFrom } from "./in-view";
 import { Versions } from "./versions";
@@ -67,6 +69,7 @@ interface QuestionProps {
 
 export function Question({ message, conversation, live, editing, onEdit }: QuestionProps) {
   const text = textOf(message);
+  const { masked } = useStore(conversation.store);
   if (editing && !live) {
     const leave = () => {
       onEdit(null);
@@ -90,7 +93,7 @@ export function Question({ message, conversation, live, editing, onEdit }: Quest
         dir="auto"
         className="frame max-w-[80%] whitespace-pre-wrap rounded-[1.25rem] rounded-ee-md border border-transparent bg-bubble px-4 py-2.5 text-answer [overflow-wrap:anywhere]"
       >
-        {text}
+        <Masked text={text} values={masked} />
       </div>
       <div className="-mb-1.5 mt-0.5 flex h-7 items-center touch:-me-3 touch:mb-0 touch:h-11">
         <div

@@ -1,0 +1,1 @@
+"""What a model that follows every order can do, and what ordinary people are kept from."""

@@ -1,0 +1,77 @@
+"""How a turn goes on with another one's message: what is said again, and what was given up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from parlour.chat.replay import events_of_parts
+from parlour.chat.sink import unpack_events
+from parlour.domain import ErrorPart, Part, ToolPart
+from parlour.events.types import (
+    Approval,
+    Event,
+    Finalize,
+    Notice,
+    Plan,
+    Progress,
+    Status,
+    Token,
+    UsageReport,
+    decode,
+    encode,
+)
+from parlour.store.approvals import WaitingTurn
+from parlour.store.waiting import Settled
+
+SUPERSEDED = "What waited for your decision was not done, because you wrote something else."
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a message has said before a turn goes on with it."""
+
+    payloads: list[bytes] = field(default_factory=list[bytes])
+    parts: tuple[Part, ...] = ()
+
+
+def said_before(waiting: WaitingTurn | None) -> Before:
+    """The events and parts of the message that a turn goes on with; nothing for any other turn."""
+    if waiting is None:
+        return Before()
+    parts = clean(waiting.parts)
+    if waiting.events is None:
+        events = events_of_parts(parts)
+    else:
+        events = [decode(payload) for payload in unpack_events(waiting.events)]
+    return Before([encode(event) for event in _joined(events)], parts)
+
+
+def clean(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """Without the error of a turn that began to go on and was lost."""
+    return tuple(part for part in parts if not isinstance(part, ErrorPart))
+
+
+def given_up(superseded: Sequence[Settled]) -> list[Event]:
+    """What people are told about calls that a new message has put aside."""
+    open_calls = [
+        part
+        for settled in superseded
+        for part in settled.parts
+        if isinstance(part, ToolPart) and part.approval and part.approval.cause == "superseded"
+    ]
+    return [Notice(kind="approval_superseded", text=SUPERSEDED)] if open_calls else []
+
+
+def _joined(events: list[Event]) -> list[Event]:
+    """What is worth saying again: no end, nothing in passing, words in one piece."""
+    kept: list[Event] = []
+    for event in events:
+        if isinstance(event, Plan | Finalize | Approval | Progress | Status | UsageReport):
+            continue
+        before = kept[-1] if kept else None
+        if isinstance(event, Token) and isinstance(before, Token):
+            kept[-1] = Token(text=before.text + event.text)
+        else:
+            kept.append(event)
+    return kept
