@@ -67,7 +67,8 @@ def _decoded(text: str) -> Iterable[str]:
     yield codecs.decode(plain, "rot13")
     for run in re.findall(r"[A-Za-z0-9+/_-]{12,}", bare):
         for at in range(4):
-            yield _bytes(run[at:].replace("-", "+").replace("_", "/"), base64.b64decode, 4)
+            digits = run[at:].replace("-", "+").replace("_", "/")
+            yield _bytes(digits + "=" * (-len(digits) % 4), base64.b64decode, 4)
     for run in re.findall(r"[A-Z2-7]{16,}", bare):
         yield _bytes(run, base64.b32decode, 8)
     for run in re.findall(r"[0-9a-fA-F.]{16,}", bare):

@@ -1,7 +1,8 @@
 """Judges text that a model has said. Pure, and cheap enough for every hundredth token.
 
-What somebody can encode (in base64, in another language, one letter a line) passes here: this keeps
-accidents and plain attacks out, and is not the only guard (docs/explanation/safety.md).
+Encodings that anybody can undo are undone (undone.py). What is said in another language or in other
+words passes here: this keeps accidents and plain attacks out, and is not the only guard
+(docs/explanation/safety.md).
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from parlour.safety.output.undone import decoded, squeezed, turned
 from parlour.safety.personal.find import find
 
 SHINGLE = 8  # words in a row that only somebody who has the prompt says
 OVERLAP = 400  # characters looked at again with the next piece: longer than any pattern's start
 _PLAIN = str.maketrans(dict.fromkeys(string.punctuation, " "))
+RUN = 40  # letters in a row that only somebody says who has the prompt, however they are spaced
+STEP = 6  # of the letters that are looked at; runs of RUN + STEP are found for sure
+_CODE = re.compile(r"(?=\S*[A-Za-z])(?=\S*\d)[A-Za-z0-9][A-Za-z0-9_-]{8,}[A-Za-z0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +37,21 @@ class Breach:
 class OutputCheck:
     """All checks on what is said. One for the process.
 
-    `prompts` are texts whose words must not be said; `values` are secrets known to the deployment.
+    `prompts` are texts whose words must not be said, nor the codes in them (ten characters or more,
+    with letters and digits); `values` are secrets known to the deployment.
     """
 
     def __init__(self, *, prompts: Iterable[str] = (), values: Iterable[str] = ()) -> None:
+        prompts = tuple(prompts)
         self._shingles = {shingle for text in prompts for shingle in shingles(text)}
+        self._runs = {
+            run
+            for text in map(squeezed, prompts)
+            for letters in (text, *turned(text))
+            for run in _runs(letters, 1)
+        }
+        codes = {squeezed(code) for text in prompts for code in _CODE.findall(text)}
+        self._codes = tuple(form for code in codes for form in (code, *turned(code)))
         ends = [shingle.split() for shingle in self._shingles]
         self._firsts = {words[0] for words in ends}
         self._lasts = {words[-1] for words in ends}
@@ -58,7 +73,32 @@ class OutputCheck:
                 return Breach("personal", hits[0].rule or hits[0].kind)
         if prompt and self._shingles and self._says_prompt(text):
             return Breach("prompt", "system_prompt")
+        return self._encoded(text, secrets=secrets, prompt=prompt)
+
+    def _encoded(self, text: str, *, secrets: bool, prompt: bool) -> Breach | None:
+        """The same in what can be read in a text: a secret, or the letters of the prompt."""
+        for reading in turned(text) if secrets else ():
+            rule = secret(reading)
+            if rule and rule != "url_password":  # any address has one backwards
+                return Breach("secret", rule)
+        if prompt and self._shingles and self._has_letters(text):
+            return Breach("prompt", "system_prompt")
+        for reading in decoded(text):
+            rule = secret(reading) if secrets else ""
+            if rule:
+                return Breach("secret", rule)
+            if secrets and any(value in reading for value in self._values):
+                return Breach("secret", "own_secret")
+            if prompt and self._shingles and self._has_letters(reading):
+                return Breach("prompt", "system_prompt")
         return None
+
+    def _has_letters(self, text: str) -> bool:
+        """Whether the letters of the prompt are in a text, in a row, or one of its codes is."""
+        letters = squeezed(text)
+        return any(code in letters for code in self._codes) or any(
+            run in self._runs for run in _runs(letters, STEP)
+        )
 
     def _says_prompt(self, text: str) -> bool:
         words, firsts, lasts = _words(text), self._firsts, self._lasts
@@ -68,6 +108,10 @@ class OutputCheck:
             and " ".join(words[at : at + SHINGLE]) in self._shingles
             for at, (first, last) in enumerate(zip(words, words[SHINGLE - 1 :], strict=False))
         )
+
+
+def _runs(letters: str, step: int) -> Iterable[str]:
+    return (letters[at : at + RUN] for at in range(0, len(letters) - RUN + 1, step))
 
 
 def shingles(text: str) -> Iterable[str]:
