@@ -201,6 +201,7 @@ def _runner(ground: Ground) -> TurnRunner:
             journal=Journal(ground.database),
             signer=ground.signer,
             privacy=ground.privacy,
+            gives_away=ground.judge.gives_away,
         ),
         limits=turn_limits,
         metrics=ground.metrics,

@@ -76,6 +76,7 @@ class GateParts:
     journal: Journal
     signer: Signer
     privacy: Privacy
+    gives_away: Callable[[bytes], bool]  # arguments, as JSON, that hold what must not leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,7 @@ class TurnGate:
             tool,
             arguments,
             rules_of(tool.server),
-            tainted=tainted,
+            tainted=tainted or self._parts.gives_away(_canonical(arguments)),
             writes=self._policy.writes,
         )
         if ruling.answer == "deny":

@@ -188,6 +188,11 @@ class Judge:
             running.hear(Notice(kind="injection", text=TOOL_WARNING))
         return replace(outcome, text=LABEL.format(rules=named) + outcome.text)
 
+    def gives_away(self, arguments: bytes) -> bool:
+        """Whether arguments (as JSON) hold a secret or the system prompt, in whatever encoding."""
+        text = arguments.decode("utf-8", "replace")
+        return self._check.breach(text, personal=(), secrets=True, prompt=True) is not None
+
     # --- the verdict on a question ---
 
     async def _judge_question(self, running: Running, asked: str, before: str) -> None:
