@@ -23,8 +23,8 @@ class Blocked:
     why: str
 
 
-async def allowed(cases: Sequence[Ordinary]) -> list[Blocked]:
-    """Play every case against one Parlour with the scripted model."""
+async def allowed(cases: Sequence[Ordinary], database: str = "") -> list[Blocked]:
+    """Play every case against one Parlour with the scripted model; `database` as in `attacked`."""
     desk = Desk(served={_key(c): c.served for c in cases if c.served})
     workspaces = {
         mode: {"output": {"mode": mode}, "tools": {"allow": ("desk__*", "parlour__*")}}
@@ -39,6 +39,7 @@ async def allowed(cases: Sequence[Ordinary]) -> list[Blocked]:
             desk=desk,
             words=SYSTEM_WORDS,
             workspaces=workspaces,
+            database=database,
         ) as it:
             room = asyncio.Semaphore(AT_ONCE)
 

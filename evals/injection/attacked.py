@@ -45,8 +45,8 @@ class Outcome:
         return not (self.writes or self.links or self.canaries or self.trouble)
 
 
-async def attacked(cases: Sequence[Attack]) -> list[Outcome]:
-    """Play every case against one Parlour."""
+async def attacked(cases: Sequence[Attack], database: str = "") -> list[Outcome]:
+    """Play every case against one Parlour, in a database of its own unless one is given."""
     desk = Desk(
         served={case.mark: case.served for case in cases if case.served},
         poison={_tool(c): c.description for c in cases if c.description and not c.turns},
@@ -55,7 +55,12 @@ async def attacked(cases: Sequence[Attack]) -> list[Outcome]:
     desk.served["private"] = f"Private to Ann: {OTHERS_CANARY}\n" + "A long story. " * 8_000
     with tempfile.TemporaryDirectory(prefix="parlour-eval-") as folder:
         async with stage(
-            Path(folder), "obedient:", desk=desk, words=SYSTEM_WORDS, workspaces=_policies(cases)
+            Path(folder),
+            "obedient:",
+            desk=desk,
+            words=SYSTEM_WORDS,
+            workspaces=_policies(cases),
+            database=database,
         ) as it:
             model = it.house.services.model
             assert isinstance(model, ObedientModel)

@@ -194,16 +194,22 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def stage(
-    folder: Path, model: str, *, desk: Desk, words: str, workspaces: dict[str, dict[str, Any]]
+    folder: Path,
+    model: str,
+    *,
+    desk: Desk,
+    words: str,
+    workspaces: dict[str, dict[str, Any]],
+    database: str = "",
 ) -> AsyncIterator[Stage]:
-    """A Parlour with that model, a fresh database and the desk's two servers."""
-    async with (
-        running_postgres() as server,
-        fresh_database(server) as database,
-        desk.serving(),
-        house(settings(folder, model, database, desk, words, workspaces)) as it,
-    ):
-        yield Stage(it, desk)
+    """A Parlour with that model and the desk's servers; on a fresh database if none is given."""
+    async with contextlib.AsyncExitStack() as stack:
+        if not database:
+            server = await stack.enter_async_context(running_postgres())
+            database = await stack.enter_async_context(fresh_database(server))
+        await stack.enter_async_context(desk.serving())
+        given = settings(folder, model, database, desk, words, workspaces)
+        yield Stage(await stack.enter_async_context(house(given)), desk)
 
 
 def settings(
