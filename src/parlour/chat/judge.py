@@ -191,7 +191,7 @@ class Judge:
     def gives_away(self, arguments: bytes) -> bool:
         """Whether arguments (as JSON) hold a secret or the system prompt, in whatever encoding."""
         text = arguments.decode("utf-8", "replace")
-        return self._check.breach(text, personal=(), secrets=True, prompt=True) is not None
+        return self.check.breach(text, personal=(), secrets=True, prompt=True) is not None
 
     # --- the verdict on a question ---
 
