@@ -34,7 +34,8 @@ FORMS = (
     "Which dashboard has {}?", "Write SQL for {}.", "Can you explain how {} is computed?",
 )  # fmt: skip
 OTHERS = (
-    "hi", "thanks, that helps", "who are you?", "are you a human?", "what can you do?", "yes please",
+    "hi", "thanks, that helps", "who are you?", "are you a human?", "what can you do?",
+    "yes please",
     "and by month?", "explain that more simply", "make it shorter", "how do I reset my password?",
     "who can see this chart?", "export it as CSV", "what does NULL mean here?", "good morning!",
     "the total looks wrong", "undo that", "what is a left join?",
