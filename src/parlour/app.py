@@ -27,6 +27,7 @@ from parlour.chat.questions import QuestionBook
 from parlour.chat.reading import Readings
 from parlour.chat.seals import Signer, stored_key
 from parlour.chat.summary import Remembering
+from parlour.chat.takeover import Takeover
 from parlour.chat.till import Till
 from parlour.chat.turn import TurnRunner
 from parlour.events.log import EventLog
@@ -127,6 +128,7 @@ async def build(settings: Settings, *, clock: Now = utc_now) -> Services:
             decisions=deciding,
             store=ground.turns,
             till=ground.till,
+            takeover=_takeover(ground, runner),
             metrics=metrics,
             lease_s=limits.lease_s,
         ),
@@ -230,6 +232,19 @@ def _runner(ground: Ground) -> TurnRunner:
         policies=ground.policies,
         limits=turn_limits,
         metrics=ground.metrics,
+    )
+
+
+def _takeover(ground: Ground, runner: TurnRunner) -> Takeover:
+    return Takeover(
+        events=ground.events,
+        room=runner.room,
+        till=ground.till,
+        privacy=ground.privacy,
+        gate=ground.gate,
+        router=ground.router,
+        log_bytes_max=ground.settings.limits.log_bytes_max,
+        launch=runner.launch,
     )
 
 

@@ -64,10 +64,10 @@ class LimitSettings(_Section):
         8_000_000, ge=10_000, description="Bytes of events one turn may say; more ends the turn."
     )
     lease_s: float = Field(
-        15,
+        10,
         ge=1,
-        description="A turn whose process has been silent for so long is ended as lost; a process "
-        "speaks up five times in it.",
+        description="A turn whose process has been silent for so long is gone on with by another; "
+        "a process speaks up five times in it.",
     )
     reader_stall_s: float = Field(
         30, gt=0, description="A reader that takes nothing for so long is dropped; it can resume."

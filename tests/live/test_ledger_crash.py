@@ -51,7 +51,7 @@ async def test_the_turn_of_a_killed_process_is_booked_as_estimated(
             await first.begin("t", "slow please")
             await heartbeat(database)
             await first.kill()
-        async with served(tmp_path, **given):
+        async with served(tmp_path, **given, PARLOUR_SHUTDOWN_S="1"):
             row = await booked(database)
     finally:
         await database.close()
@@ -76,7 +76,7 @@ async def test_a_process_killed_before_its_first_heartbeat_is_booked_by_what_was
             await first.begin("t", "slow " + "please " * 100)
             await first.kill()
         await database.fetch("UPDATE turns SET lease_until = now() RETURNING id")
-        async with served(tmp_path, **given):
+        async with served(tmp_path, **given, PARLOUR_SHUTDOWN_S="1"):
             row = await booked(database)
     finally:
         await database.close()

@@ -27,6 +27,7 @@ from parlour.errors import (
     TurnNotFound,
 )
 from parlour.store.database import Database
+from parlour.store.lost import Leave
 from parlour.store.turns import Claim, Turns
 from tests.live.steps import (
     ANN,
@@ -327,7 +328,9 @@ async def test_a_silent_owners_turn_is_closed_with_what_was_said(database: Datab
         },
         -1,
     )
-    rounds = await asyncio.gather(turns.reap(unpriced), turns.reap(unpriced))
+    rounds = await asyncio.gather(
+        *(turns.reap(unpriced, leave=Leave(takeovers_max=0)) for _ in range(2))
+    )
     lost = [turn for each in rounds for turn in each]
     assert [turn.id for turn in lost] == [claim.turn]
     text, tool, error = lost[0].parts

@@ -17,7 +17,7 @@ async def test_a_worker_ends_lost_turns_and_deletes_what_is_old(
     turns = Turns(database)
     await exchange(turns, "Old")
     await database.fetch("UPDATE turns SET finished_at = now() - interval '8 days' RETURNING id")
-    lost = await claimed(turns, new_turn("Lost", lease_s=0))
+    lost = await claimed(turns, new_turn("Lost", lease_s=0, alone=True))
     settings = {
         "PARLOUR_DATABASE_URL": database_url,
         "PARLOUR_DATA_DIR": str(tmp_path),

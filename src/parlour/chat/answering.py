@@ -73,7 +73,10 @@ class Answering:
             running, self._gate, policy.approvals, history, partial(self._send, running)
         )
         self._filter(running)
-        saver, waiting = TurnSaver(save=partial(self._save, running)), running.ask.waiting
+        saver, waiting = (
+            TurnSaver(save=partial(self._save, running), load=running.last_round),
+            running.ask.waiting,
+        )
         if waiting and running.masks is not None:  # what waits may name what no message does
             running.masks.learn(await self._privacy.load(running.principal, running.thread))
         words = await self._words(running.principal)

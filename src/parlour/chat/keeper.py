@@ -1,5 +1,8 @@
 """Keeps turns alive, and buries the dead: leases, partial answers, lost turns.
 
+A turn whose process fell silent is gone on with by whichever process sees it first, three times at
+most (chat/takeover.py); what nobody goes on with is ended clearly.
+
 Every running turn is leased by its process. The keeper renews all leases of the process, a group in
 one statement, and stores with it what each turn has said so far, so that a killed process loses at
 most a fifth of the lease (3 s) of an answer. Turns whose lease has run out are ended clearly by
@@ -15,10 +18,12 @@ import structlog
 
 from parlour.chat.approval import Decisions
 from parlour.chat.running import Running
+from parlour.chat.takeover import Takeover
 from parlour.chat.till import Till
 from parlour.chat.turn import TurnRunner
 from parlour.domain import TurnId
-from parlour.errors import StoreUnavailable
+from parlour.errors import Problem, StoreUnavailable
+from parlour.store.lost import Leave
 from parlour.store.turns import Turns
 from parlour.telemetry.metrics import Metrics
 
@@ -26,6 +31,8 @@ log = structlog.get_logger("parlour.keeper")
 
 BEATS = 5  # in a lease: four may fail before a live turn is taken for dead
 GROUP = 50  # turns of one statement
+LEAVE = Leave()
+TAKEN_MAX = 20  # turns taken over at a time; the next beat takes the next
 
 
 class Keeper:
@@ -38,6 +45,7 @@ class Keeper:
         decisions: Decisions,
         store: Turns,
         till: Till,
+        takeover: Takeover,
         metrics: Metrics,
         lease_s: float,
     ) -> None:
@@ -45,6 +53,7 @@ class Keeper:
         self._decisions = decisions
         self._store = store
         self._till = till
+        self._takeover = takeover
         self._metrics = metrics
         self._lease_s = lease_s
         self._beat_s = lease_s / BEATS
@@ -57,6 +66,7 @@ class Keeper:
         A process that does not serve carries out no decisions: it has no tools.
         """
         self._serving = serving
+        await self._take_over()
         await self._reap()
         self._task = asyncio.create_task(self._beat(), name="keeper")
 
@@ -71,6 +81,7 @@ class Keeper:
             await asyncio.sleep(self._beat_s)
             try:
                 await self._renew()
+                await self._take_over()
                 await self._reap()
                 await self._decisions.sweep(carry_out=self._serving)
             except StoreUnavailable as error:
@@ -103,8 +114,30 @@ class Keeper:
         for turn in renewal.stop | renewal.lost:
             self._runner.stop_here(turn)
 
+    async def _take_over(self) -> None:
+        """Go on with turns whose process fell silent, where there is one that can."""
+        if not self._serving or self._runner.draining:
+            return
+        adopted = await self._store.adopt(
+            self._runner.owner,
+            self._till.price,
+            lease_s=self._lease_s,
+            window=self._runner.window,
+            leave=LEAVE,
+            most=TAKEN_MAX,
+        )
+        for turn in adopted:
+            await self._till.lost(turn.lost)
+            try:
+                await self._takeover.go_on(turn)
+            except Problem as error:  # no room, or no quota: another beat or process tries again
+                log.warning("turn_not_taken", turn_id=turn.turn, code=error.code)
+            else:
+                log.warning("turn_taken_over", turn_id=turn.turn, thread_id=turn.thread)
+                self._metrics.turns_taken_over.inc()
+
     async def _reap(self) -> None:
-        for lost in await self._store.reap(self._till.price):
+        for lost in await self._store.reap(self._till.price, leave=LEAVE):
             await self._till.lost(lost)
             log.warning("turn_lost", turn_id=lost.id, thread_id=lost.thread)
             self._metrics.turns.labels("failed", "turn_lost").inc()

@@ -31,6 +31,8 @@ class Running:
     page: PageContext | None = None  # that of the question, whenever it was asked
     task: asyncio.Task[None] | None = None
     stopping: bool = False
+    leaving: bool = False  # this process ends: another one is to go on with the turn
+    checkpoint: bytes | None = None  # of the last completed round, in a turn that was taken over
     committed: asyncio.Future[bool] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )  # False: the commit failed, so there is no turn
@@ -42,6 +44,10 @@ class Running:
     def thread(self) -> ThreadId:
         """The conversation it belongs to."""
         return self.ask.thread
+
+    async def last_round(self) -> bytes | None:
+        """Where to go on, in a turn that was taken over."""
+        return self.checkpoint
 
     def hear(self, event: Event) -> None:
         """Say something beside the answer, at once."""
@@ -58,4 +64,4 @@ class TurnLimits:
     log_bytes_max: int
     reply_tokens_max: int
     temperature: float | None = None
-    lease_s: float = 15
+    lease_s: float = 10

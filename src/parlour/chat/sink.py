@@ -265,6 +265,11 @@ class TurnSink:
             if isinstance(part, ToolPart) and _is_over(part)
         }
 
+    def restore(self, parts: tuple[Part, ...], *, completed: int) -> None:
+        """Have these parts from an earlier owner of the turn; so many rounds of tools are over."""
+        self._parts = list(parts)
+        self._round = completed + 1
+
     def ask(self, approvals: Sequence[Approval]) -> None:
         """These calls wait for a person. The events themselves are said once they are stored."""
         for approval in approvals:

@@ -35,7 +35,15 @@ from parlour.chat.summary import Remembering
 from parlour.chat.tab import Tab
 from parlour.chat.till import Entry, Till
 from parlour.domain import Message, MessageId, Principal, TextPart, ThreadId, TurnId
-from parlour.errors import Internal, Problem, ShuttingDown, TooLong, TurnLost, TurnTimeout
+from parlour.errors import (
+    Internal,
+    Problem,
+    ShuttingDown,
+    StoreUnavailable,
+    TooLong,
+    TurnLost,
+    TurnTimeout,
+)
 from parlour.events.log import EventLog
 from parlour.events.types import Plan
 from parlour.limits.room import Room
@@ -86,7 +94,7 @@ class TurnRunner:
         self.remembering = remembering
         self._gate = gate
         self.enriching = enriching
-        self._room = room
+        self.room = room
         self._till = till
         self._policies = policies
         self._limits = limits
@@ -101,6 +109,16 @@ class TurnRunner:
     def on_given_up(self, hear: GivenUp) -> None:
         """Who hears that a new message has put aside what waited for a decision."""
         self._on_given_up = hear
+
+    @property
+    def draining(self) -> bool:
+        """Whether no new turns are taken any more."""
+        return self._draining
+
+    @property
+    def window(self) -> int:
+        """The most messages of a conversation that are read for a turn."""
+        return max(policy.memory.window_messages for policy in self._policies.all())
 
     # --- in ---
 
@@ -147,7 +165,7 @@ class TurnRunner:
         """A claim, with a place in the room and its price put aside unless it joins a turn."""
         new = self._new_turn(principal, taken)
         window = self._policies.of(principal.workspace).memory.window_messages
-        await self._room.enter(principal.workspace)
+        await self.room.enter(principal.workspace)
         joined = True
         try:
             claim, entry = await self._till.enter(
@@ -157,7 +175,7 @@ class TurnRunner:
             return claim, entry
         finally:
             if joined:
-                self._room.leave(principal.workspace)
+                self.room.leave(principal.workspace)
 
     async def stop(self, principal: Principal, thread: ThreadId, turn: TurnId) -> None:
         """Stop a turn wherever it runs. Raises `TurnNotFound`; stopping twice is fine."""
@@ -187,11 +205,13 @@ class TurnRunner:
         self._draining = True
 
     async def drain(self, timeout_s: float) -> None:
-        """Let running turns finish for `timeout_s`, then end them clearly."""
+        """Let running turns finish for `timeout_s`, then leave them to another process."""
         self.refuse()
         tasks = [r.task for r in self.running.values() if r.task]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=timeout_s)
+            for running in self.running.values():
+                running.leaving = True
             for task in late:
                 task.cancel()
             if late:
@@ -238,6 +258,7 @@ class TurnRunner:
             lease_s=self._limits.lease_s,
             hidden=ask.hidden,
             masked=taken.sealed,
+            alone=ask.history is not None,
             page=msgspec.json.encode(ask.page) if ask.page else None,
         )
 
@@ -279,11 +300,15 @@ class TurnRunner:
         self._judge.begin(running, taken.orders)
         history = tuple(claim.history) if ask.history is None else ask.history
         running.history, running.summary = history, claim.summary
-        self.running[claim.turn] = running
-        running.task = asyncio.create_task(
-            self._traced(running, history), name=f"turn {claim.turn}"
-        )
+        self.launch(running)
         return running
+
+    def launch(self, running: Running) -> None:
+        """Begin to run a turn; it is on the list of this process from here on."""
+        self.running[running.turn] = running
+        running.task = asyncio.create_task(
+            self._traced(running, running.history), name=f"turn {running.turn}"
+        )
 
     async def _traced(self, running: Running, history: tuple[Message, ...]) -> None:
         named = {tr.CONVERSATION: running.thread, tr.TURN: running.turn}
@@ -319,21 +344,39 @@ class TurnRunner:
     # --- out ---
 
     async def _end(self, running: Running, answer: Answer | None, problem: Problem | None) -> None:
-        """Store the turn, then say its one terminal event."""
+        """Store the turn, then say its one terminal event; or leave both to another process."""
+        handed = False
         try:
             # A model can be done, or a stop arrive, before the claim is committed.
             kept = await running.committed
             await running.tab.close(kept=kept)
-            if kept:
+            if kept and isinstance(problem, TurnLost) and await self._handed_over(running):
+                handed = True
+            elif kept:
                 await self._ending.store_and_say(running, answer, problem)
                 self.remembering.turn_ended(running)
                 self.enriching.begin(running, answer)
         finally:
-            running.sink.log.close()
+            if handed:
+                running.sink.log.flush(now=True)  # who goes on closes it
+            else:
+                running.sink.log.close()
             self._privacy.end(running)
             self.running.pop(running.turn, None)
-            self._room.leave(running.principal.workspace)
+            self.room.leave(running.principal.workspace)
             self._metrics.turns_running.dec()
+
+    async def _handed_over(self, running: Running) -> bool:
+        """Whether the turn is left to another process, as this one is shutting down."""
+        if not running.leaving or running.ask.history is not None or running.ask.waiting:
+            return False
+        parts = msgspec.json.encode(running.sink.parts())
+        try:
+            return await self._store.hand_over(
+                running.turn, running.fence, parts, running.tab.so_far()
+            )
+        except StoreUnavailable:
+            return False
 
 
 def _new_id(kind: str) -> MessageId:

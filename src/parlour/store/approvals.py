@@ -137,7 +137,7 @@ class Approvals:
             turn=turn,
             thread=thread,
             message=message,
-            principal=_principal(workspace, user, msgspec.json.decode(said)),
+            principal=principal_of(workspace, user, msgspec.json.decode(said)),
             parts=_parts.decode(parts),
             events=None if events is None else bytes(events),
             checkpoint=bytes(checkpoint),
@@ -202,7 +202,8 @@ def plain(principal: Principal) -> dict[str, Any]:
     }
 
 
-def _principal(workspace: str, user: str, said: dict[str, Any]) -> Principal:
+def principal_of(workspace: str, user: str, said: dict[str, Any]) -> Principal:
+    """The inverse of `plain`."""
     roles = frozenset(said.pop("roles"))
     return Principal(WorkspaceId(workspace), UserId(user), roles=roles, **said)
 

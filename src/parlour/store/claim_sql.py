@@ -80,9 +80,10 @@ answer AS (
 _TURN: LiteralString = """,
 turn AS (
   INSERT INTO turns (id, thread, user_message, assistant_message, client_key, body_hash, trigger,
-    model, route, owner, lease_until)
+    model, route, owner, lease_until, principal)
   SELECT %(turn)s, %(thread)s, question, %(answer)s, %(key)s, %(hash)s, %(trigger)s,
-    %(model)s, %(route)s, %(owner)s, now() + %(lease)s * interval '1 second' FROM place WHERE found
+    %(model)s, %(route)s, %(owner)s, now() + %(lease)s * interval '1 second', %(principal)s::json
+  FROM place WHERE found
   ON CONFLICT DO NOTHING RETURNING fence)
 """
 

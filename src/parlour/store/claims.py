@@ -28,6 +28,7 @@ from parlour.domain import (
     TurnStatus,
 )
 from parlour.errors import KeyReused, MessageNotFound, ThreadNotFound, TurnInProgress
+from parlour.store.approvals import plain
 from parlour.store.claim_sql import CLAIM, Trigger
 from parlour.store.database import OPERATION_S, Connection, Database, Row
 from parlour.store.masked import SealedValue, add_masked
@@ -69,6 +70,7 @@ class NewTurn:
     trigger: Trigger = "submit"
     lease_s: float = 15.0
     hidden: bool = False  # a new thread is left out of lists
+    alone: bool = False  # no other process could go on with it: its history is not stored
     masked: tuple[SealedValue, ...] = ()  # what placeholders in `parts` stand for
     page: bytes | None = None  # JSON of the page context, kept with the question
 
@@ -174,7 +176,7 @@ def _claim(new: NewTurn, rows: list[Row], window: int) -> Claim | None:
     the branch lacks its last message, or has an answer that ended meanwhile."""
     _, fence, asked_at, question, parent = rows[0][:5]
     page: str | None = rows[-1][5]
-    history = [_message(new.thread, row[6:13]) for row in rows if row[6] is not None]
+    history = [message_of(new.thread, row[6:13]) for row in rows if row[6] is not None]
     summary: str | None = rows[0][13]
     last = parent if new.user_message is not None else question
     if last is not None and (not history or history[-1].id != last):
@@ -201,7 +203,8 @@ def _claim(new: NewTurn, rows: list[Row], window: int) -> Claim | None:
     )
 
 
-def _message(thread: ThreadId, row: Row) -> Message:
+def message_of(thread: ThreadId, row: Row) -> Message:
+    """A message from the columns id, parent, role, parts, status, turn, created_at."""
     identity, parent, role, parts, status, turn, created_at = row
     created: datetime = created_at
     return Message(
@@ -260,6 +263,7 @@ def _values(new: NewTurn, window: int) -> dict[str, Any]:
         "hidden": new.hidden,
         "model": new.model,
         "route": new.route,
+        "principal": None if new.alone else _encode(plain(new.principal)).decode(),
         "owner": new.owner,
         "lease": new.lease_s,
         "title": title_of(new.parts) if new.trigger == "submit" else "",

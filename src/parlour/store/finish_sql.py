@@ -16,7 +16,7 @@ _ENDED: LiteralString = f"""
 WITH ended AS (
   UPDATE turns SET status = %(status)s, finish_reason = %(finish_reason)s, error = %(error)s::json,
     first_token_ms = %(first_token_ms)s, elapsed_ms = %(elapsed_ms)s, served_by = %(served_by)s,
-    partial = NULL, spent = NULL, finished_at = now()
+    partial = NULL, principal = NULL, spent = NULL, finished_at = now()
   WHERE id = %(turn)s AND status = 'running' AND fence = %(fence)s
   RETURNING id, thread, assistant_message, model, continues),
 m AS (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
@@ -25,6 +25,16 @@ _parts = msgspec.json.Decoder(tuple[Part, ...])
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """Which silent turns are left for a process to go on with: those that were taken over fewer
+    than `takeovers_max` times (one that kills its processes must not go round), for `patience_s`
+    seconds after their lease ran out."""
+
+    takeovers_max: int = 3
+    patience_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
 class LostTurn:
     """A turn that was closed because its owner was silent. `parts` is what people now see."""
 
@@ -40,16 +50,17 @@ class LostTurn:
 
 
 async def close_silent(
-    database: Database, price: Callable[[str, ModelCall], ModelCall]
+    database: Database, price: Callable[[str, ModelCall], ModelCall], *, leave: Leave
 ) -> list[LostTurn]:
-    """Close and book them; see `Turns.reap`."""
+    """Close and book them, but for those that somebody may still go on with; see `Turns.reap`."""
     async with database.connection() as connection, connection.transaction():
-        cursor = await connection.execute(_SILENT, {"most": REAP_MAX})
+        values = {"most": REAP_MAX, "takeovers": leave.takeovers_max, "patience": leave.patience_s}
+        cursor = await connection.execute(_SILENT, values)
         silent = await cursor.fetchall()
-        booked = {row[0]: _booked(row, price) for row in silent}
-        lost = [_lost(row, booked[row[0]]) for row in silent]
+        bills = {row[0]: booked(row, price) for row in silent}
+        lost = [lost_turn(row, bills[row[0]]) for row in silent]
         if lost:
-            await _close(connection, lost, booked)
+            await _close(connection, lost, bills)
     return lost
 
 
@@ -64,13 +75,21 @@ async def _close(
             "error": _encode(LOST).decode(),
         },
     )
-    rows = [{"turn": turn.id, **call} for turn in lost for call in booked[turn.id]]
+    await book(connection, {turn.id: booked[turn.id] for turn in lost})
+
+
+async def book(connection: Connection, bills: Mapping[str, list[dict[str, Any]]]) -> None:
+    """Write down the model calls of turns."""
+    rows = [{"turn": turn, **call} for turn, calls in bills.items() for call in calls]
     await connection.execute(_BOOK, {"model_calls": _encode(rows).decode()})
 
 
-def _booked(row: Row, price: Callable[[str, ModelCall], ModelCall]) -> list[dict[str, Any]]:
-    """The calls that its owner had told at its last heartbeat; else one, from what was asked."""
-    workspace, spent, model, chars = row[2], *row[-3:]
+def booked(row: Row, price: Callable[[str, ModelCall], ModelCall]) -> list[dict[str, Any]]:
+    """The calls that its owner had told at its last heartbeat; else one, from what was asked.
+
+    The row is one of `SILENT`.
+    """
+    workspace, spent, model, chars = row[2], *row[7:10]
     if spent:
         return msgspec.json.decode(spent)
     # It died before its first heartbeat; the call of the model starts with the claim.
@@ -79,7 +98,8 @@ def _booked(row: Row, price: Callable[[str, ModelCall], ModelCall]) -> list[dict
     return [call_row(price(workspace, call), 1)]
 
 
-def _lost(row: Row, calls: list[dict[str, Any]]) -> LostTurn:
+def lost_turn(row: Row, calls: list[dict[str, Any]]) -> LostTurn:
+    """What is known of it, and what it has used. The row is one of `SILENT`."""
     turn, thread, workspace, user, owner, answer, partial, *_ = row
     said = _parts.decode(partial) if partial else ()
     # A tool call without an outcome: nobody knows whether it took effect, and we say so.
@@ -104,23 +124,31 @@ def _lost(row: Row, calls: list[dict[str, Any]]) -> LostTurn:
     )
 
 
-_SILENT: LiteralString = """
+SILENT: LiteralString = """
 SELECT turns.id, turns.thread, threads.workspace, threads.user_id, turns.owner,
   turns.assistant_message, turns.partial::text, turns.spent::text, turns.model,
   (SELECT coalesce(sum(length(asked.parts::text)), 0) FROM (
      SELECT parts FROM messages WHERE messages.thread = turns.thread
        AND messages.id <> turns.assistant_message ORDER BY seq DESC LIMIT 20) AS asked)
 FROM turns JOIN threads ON threads.id = turns.thread
+"""
+
+_SILENT: LiteralString = (
+    SILENT
+    + """
 WHERE turns.status = 'running' AND turns.lease_until < now()
+  AND (turns.principal IS NULL OR turns.stop_requested OR turns.takeovers >= %(takeovers)s
+    OR turns.lease_until < now() - %(patience)s * interval '1 second')
 LIMIT %(most)s FOR UPDATE OF turns SKIP LOCKED
 """
+)
 
 _CLOSE: LiteralString = """
 WITH lost AS (
   SELECT * FROM unnest(%(turns)s::text[], %(parts)s::text[]) AS lost (id, parts)),
 ended AS (
   UPDATE turns SET status = 'failed', finish_reason = 'turn_lost', error = %(error)s::json,
-    fence = fence + 1, partial = NULL, spent = NULL, finished_at = now(),
+    fence = fence + 1, partial = NULL, spent = NULL, principal = NULL, finished_at = now(),
     elapsed_ms = extract(epoch FROM now() - created_at) * 1000
   FROM lost WHERE turns.id = lost.id
   RETURNING turns.id, turns.thread, turns.assistant_message, turns.model, lost.parts),

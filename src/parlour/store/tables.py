@@ -167,6 +167,8 @@ class TurnColumns(TypedColumns):
     stop_requested: Named[bool] = Column(Boolean, server_default=text("false"))
     partial: Named[Any] = Column(JSON, nullable=True)
     spent: Named[Any] = Column(JSON, nullable=True)
+    principal: Named[Any] = Column(JSON, nullable=True)
+    takeovers: Named[int] = Column(Integer, server_default="0")
     first_token_ms: Named[int | None] = Column(Integer)
     elapsed_ms: Named[int | None] = Column(Integer)
     created_at: Named[datetime] = _timestamp(now=True)

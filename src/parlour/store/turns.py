@@ -26,13 +26,14 @@ from parlour.domain import (
     Usage,
 )
 from parlour.errors import TurnNotFound
+from parlour.store.adopt import Adopted, adopt
 from parlour.store.approvals import Asked
 from parlour.store.claim_sql import Trigger
 from parlour.store.claims import Claim, NewTurn, claim_turn
 from parlour.store.database import Database, Row
 from parlour.store.finish_sql import finish_statement
 from parlour.store.ledger import call_rows, cost_of
-from parlour.store.lost import LostTurn, close_silent
+from parlour.store.lost import Leave, LostTurn, close_silent
 
 __all__ = ["Claim", "LostTurn", "NewTurn", "Renewal", "Trigger", "Turn", "Turns"]
 
@@ -189,14 +190,43 @@ class Turns:
             raise TurnNotFound("There is no such turn in this conversation.")
         return bool(rows[0][0])
 
-    async def reap(self, price: Callable[[str, ModelCall], ModelCall]) -> list[LostTurn]:
+    async def reap(
+        self, price: Callable[[str, ModelCall], ModelCall], *, leave: Leave
+    ) -> list[LostTurn]:
         """Close turns whose owner has been silent for longer than its lease: failed, `turn_lost`.
 
         What the owner had said at its last heartbeat stays, with the error after it, and what it
         had spent by then is booked at the `price`. Any number of processes may reap at once; each
         lost turn is returned by one of them.
         """
-        return await close_silent(self._database, price)
+        return await close_silent(self._database, price, leave=leave)
+
+    async def adopt(
+        self,
+        owner: str,
+        price: Callable[[str, ModelCall], ModelCall],
+        *,
+        lease_s: float,
+        window: int,
+        leave: Leave,
+        most: int,
+    ) -> list[Adopted]:
+        """Take over turns whose owner is silent, at most so many; what it had spent is booked.
+
+        The history holds the last `window` messages up to the question.
+        """
+        return await adopt(
+            self._database, owner, price, lease_s=lease_s, window=window, leave=leave, most=most
+        )
+
+    async def hand_over(self, turn: TurnId, fence: int, partial: bytes, spent: str) -> bool:
+        """Give up a running turn so that another process takes it at once. False when it is not
+        ours any more."""
+        rows = await self._database.fetch(
+            _HAND_OVER,
+            {"turn": turn, "fence": fence, "partial": partial.decode(), "spent": spent},
+        )
+        return bool(rows)
 
     async def get(self, principal: Principal, thread: ThreadId, turn: TurnId) -> Turn:
         """One turn. Raises `TurnNotFound`, also when it is somebody else's."""
@@ -320,4 +350,10 @@ INSERT INTO checkpoints (turn, data)
 SELECT id, %(data)s FROM turns WHERE id = %(turn)s AND fence = %(fence)s AND status = 'running'
 ON CONFLICT (turn) DO UPDATE SET data = excluded.data, updated_at = now()
 RETURNING turn
+"""
+
+_HAND_OVER: LiteralString = """
+UPDATE turns SET lease_until = now(), partial = %(partial)s::json, spent = %(spent)s::json
+WHERE id = %(turn)s AND fence = %(fence)s AND status = 'running'
+RETURNING id
 """

@@ -30,6 +30,11 @@ class Metrics:
             registry=registry,
         )
         self.turns_running = Gauge("parlour_turns_running", "Turns running.", registry=registry)
+        self.turns_taken_over = Counter(
+            "parlour_turns_taken_over_total",
+            "Turns of silent processes that this one has gone on with.",
+            registry=registry,
+        )
         self.turn_seconds = Histogram(
             "parlour_turn_seconds",
             "Seconds from accepting a message to its terminal event.",

@@ -1,0 +1,224 @@
+"""Going on with a turn whose process died or left: from its last completed round.
+
+What it had said is taken from the event log that the processes share, else from its last heartbeat.
+Readers who saw it go on reading; the round that was under way starts over, and says so with a
+`restart`. Calls that change something are in the journal, so none is made twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from parlour.chat.ask import Ask
+from parlour.chat.page import PageContext
+from parlour.chat.privacy import Privacy
+from parlour.chat.replay import events_of_parts
+from parlour.chat.running import Running
+from parlour.chat.sink import TurnSink
+from parlour.chat.tab import Tab
+from parlour.chat.till import Till
+from parlour.domain import Part, ReasoningPart, TextPart, ToolPart
+from parlour.events.log import EventLog, TurnLog
+from parlour.events.types import (
+    Event,
+    Finalize,
+    Plan,
+    Reasoning,
+    Replace,
+    Restart,
+    RoundEnd,
+    Token,
+    ToolCall,
+    ToolResult,
+    decode,
+    encode,
+)
+from parlour.limits.room import Room
+from parlour.models.routed import Router
+from parlour.safety.disclosures.gate import Gate
+from parlour.store.adopt import Adopted
+from parlour.store.turns import Claim
+
+MIRROR_WAIT_S = 0.5  # for what other processes have of the turn's events
+WHY = "The server was restarted; this part of the answer begins again."
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a turn had said: as events, and as the parts they make."""
+
+    payloads: list[bytes]
+    parts: tuple[Part, ...]
+
+
+class Takeover:
+    """Goes on with turns that were adopted. One for the process."""
+
+    def __init__(
+        self,
+        *,
+        events: EventLog,
+        room: Room,
+        till: Till,
+        privacy: Privacy,
+        gate: Gate,
+        router: Router,
+        log_bytes_max: int,
+        launch: Callable[[Running], None],
+    ) -> None:
+        self._events = events
+        self._room = room
+        self._till = till
+        self._privacy = privacy
+        self._gate = gate
+        self._router = router
+        self._log_bytes_max = log_bytes_max
+        self._launch = launch
+
+    async def go_on(self, adopted: Adopted) -> None:
+        """Run the turn from its last completed round. Raises `Overloaded` and what limits say."""
+        principal, ask = adopted.principal, ask_of(adopted)
+        await self._room.enter(principal.workspace)
+        try:
+            claim = Claim(adopted.turn, adopted.answer, fence=adopted.fence)
+            _, entry = await self._till.enter(principal, adopted.history, _known(claim))
+            masks = await self._privacy.load(principal, adopted.thread)
+            said = await said_by(adopted, self._events, self._plan(adopted, ask))
+        except BaseException:
+            self._room.leave(principal.workspace)
+            raise
+        log = self._events.create(adopted.turn, fence=adopted.fence)
+        sink = TurnSink(log, bytes_max=self._log_bytes_max)
+        begin_again(sink, said)
+        sink.usage = adopted.spent
+        running = Running(
+            principal,
+            ask,
+            adopted.turn,
+            adopted.answer,
+            adopted.fence,
+            sink,
+            Tab(self._till, principal, adopted.turn, sink, entry),
+            history=tuple(adopted.history),
+            summary=adopted.summary,
+            page=ask.page,
+            checkpoint=adopted.checkpoint,
+        )
+        self._privacy.begin(running, masks or None)
+        running.committed.set_result(True)
+        sink.release()
+        self._launch(running)
+
+    def _plan(self, adopted: Adopted, ask: Ask) -> Plan:
+        return Plan(
+            turn_id=adopted.turn,
+            thread_id=adopted.thread,
+            message_id=adopted.answer,
+            user_message_id=adopted.question,
+            model=self._router.first(adopted.principal.workspace).label,
+            disclosure=self._gate.disclosures.of(adopted.principal, ask.surface).text,
+        )
+
+
+def _known(claim: Claim) -> Callable[[], Awaitable[Claim]]:
+    """A claim that is made already."""
+
+    async def claiming() -> Claim:
+        return claim
+
+    return claiming
+
+
+def ask_of(adopted: Adopted) -> Ask:
+    """What had been asked, from the stored question."""
+    question = adopted.history[-1]
+    text = "".join(part.text for part in question.parts if isinstance(part, TextPart))
+    page = None if adopted.page is None else msgspec.json.decode(adopted.page, type=PageContext)
+    return Ask(thread=adopted.thread, text=text, page=page)
+
+
+async def said_by(adopted: Adopted, events: EventLog, plan: Plan) -> Said:
+    """What the former owner had said, as far as anybody knows."""
+    mirror = await events.attach(adopted.turn, after=0, wait_s=MIRROR_WAIT_S)
+    payloads = _whole(mirror)
+    if payloads:
+        return Said(payloads, parts_of([decode(payload) for payload in payloads]))
+    said = events_of_parts(adopted.parts)
+    return Said([encode(event) for event in (plan, *said)], adopted.parts)
+
+
+def begin_again(sink: TurnSink, said: Said) -> None:
+    """Say what was said, and that the round under way starts over."""
+    sink.log.extend(said.payloads)
+    done = completed_rounds(said.parts)
+    sink.restore(said.parts, completed=done)
+    sink.event(Restart(round=done + 1, reason=WHY))
+
+
+def completed_rounds(parts: tuple[Part, ...]) -> int:
+    """How many rounds of tools are over: a call without an outcome leaves its round open."""
+    rounds = [part.round for part in parts if isinstance(part, ToolPart)]
+    open_rounds = [p.round for p in parts if isinstance(p, ToolPart) and p.status == "running"]
+    last = max(rounds, default=0)
+    return min(open_rounds) - 1 if open_rounds else last
+
+
+def parts_of(events: list[Event]) -> tuple[Part, ...]:
+    """The parts of a message that these events make, as the sink makes them."""
+    parts: list[Part] = []
+    current = 1
+    for event in events:
+        match event:
+            case Token() | Reasoning():
+                _add(parts, event, current)
+            case ToolCall():
+                parts.append(
+                    ToolPart(event.call_id, event.name, event.title, event.arguments, round=current)
+                )
+            case ToolResult():
+                _settle(parts, event)
+            case Restart():
+                parts = [part for part in parts if getattr(part, "round", 0) != event.round]
+                current = event.round
+            case Replace():
+                parts = [part for part in parts if isinstance(part, ToolPart)]
+                parts.append(TextPart(event.text, current))
+            case RoundEnd():
+                current = event.round + 1
+            case _:
+                pass
+    return tuple(parts)
+
+
+def _whole(mirror: TurnLog | None) -> list[bytes]:
+    """A mirror's events, unless it lacks some or the turn has ended in it."""
+    if mirror is None or mirror.broken or not mirror.payloads:
+        return []
+    payloads = list(mirror.payloads)
+    if isinstance(decode(payloads[-1]), Finalize):
+        payloads.pop()  # said by a former owner that was not believed
+    return payloads
+
+
+def _add(parts: list[Part], event: Token | Reasoning, current: int) -> None:
+    kind = TextPart if isinstance(event, Token) else ReasoningPart
+    last = parts[-1] if parts else None
+    if isinstance(last, kind) and last.round == current:
+        parts[-1] = msgspec.structs.replace(last, text=last.text + event.text)
+    else:
+        parts.append(kind(event.text, current))
+
+
+def _settle(parts: list[Part], result: ToolResult) -> None:
+    for place, part in enumerate(parts):
+        if isinstance(part, ToolPart) and part.call_id == result.call_id:
+            parts[place] = msgspec.structs.replace(
+                part,
+                status=result.status,
+                text=result.text,
+                widget=result.widget,
+                elapsed_ms=result.elapsed_ms,
+            )

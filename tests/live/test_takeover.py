@@ -1,0 +1,137 @@
+"""A process dies in the middle of an answer, and another one goes on with it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parlour.events import types as ev
+from tests.house import Frame, events_of, final, parse_frames
+from tests.live.process import Served, script, served
+
+WORDS = [f"w{number} " for number in range(60)]
+RULES: list[dict[str, Any]] = [
+    {
+        "when": "tools first",
+        "rounds": [
+            [{"calls": [{"name": "parlour__calculator", "arguments": {"expression": "6*7"}}]}],
+            [{"text": "".join(WORDS), "pace": 30}, {"text": "{{value}}"}],
+        ],
+    },
+    {"when": "words", "steps": [{"text": "".join(WORDS), "pace": 30}]},
+]
+
+
+def settings(folder: Path, database_url: str, **more: str) -> dict[str, str]:
+    return {
+        "PARLOUR_DATABASE_URL": database_url,
+        "PARLOUR_MODEL": script(folder, RULES),
+        "PARLOUR_LIMITS__LEASE_S": "2",
+        **more,
+    }
+
+
+async def until_token(it: Served, thread: str, turn: str, many: int) -> list[Frame]:
+    """Read until so many tokens have come, then leave."""
+    url = f"{it.url}/api/threads/{thread}/turns/{turn}/events"
+    text = ""
+    async with it.http.get(url) as response:
+        async for data in response.content.iter_any():
+            text += data.decode()
+            if text.count('"type":"token"') >= many:
+                break
+    return parse_frames(text[: text.rindex("\n\n") + 2])
+
+
+def answer(frames: list[Frame]) -> str:
+    """The text of the answer: a restart takes that of its round back."""
+    text: dict[int, str] = {}
+    current = 1
+    for event in events_of(frames):
+        match event:
+            case ev.Token():
+                text[current] = text.get(current, "") + event.text
+            case ev.Restart():
+                current = event.round
+                text[current] = ""
+            case ev.RoundEnd():
+                current = event.round + 1
+            case _:
+                pass
+    return "".join(text[number] for number in sorted(text))
+
+
+@pytest.mark.promise("P1", "P5", "P20")
+@pytest.mark.parametrize("asked", ["words", "tools first"])
+async def test_a_restarted_process_goes_on_with_the_turn_and_says_that_it_begins_again(
+    tmp_path: Path, database_url: str, asked: str
+):
+    given = settings(tmp_path, database_url)
+    async with served(tmp_path, **given) as first:
+        turn = (await first.begin("c1", asked))["turn_id"]
+        seen = await until_token(first, "c1", turn, 20)
+        assert seen
+        await first.kill()
+    async with served(tmp_path, **given) as second, asyncio.timeout(40):
+        frames = await second.read("c1", turn)
+        assert final(frames).status == "done"
+        assert any(isinstance(event, ev.Restart) for event in events_of(frames))
+        expected = "".join(WORDS) + ("42" if asked == "tools first" else "")
+        assert answer(frames) == expected
+        calls = [event for event in events_of(frames) if isinstance(event, ev.ToolCall)]
+        assert len(calls) == (1 if asked == "tools first" else 0)
+        _, body = await second.get("/api/threads/c1")
+        stored = body["messages"][1]
+        assert stored["status"] == "done"
+        assert "".join(p["text"] for p in stored["parts"] if p["type"] == "text") == expected
+
+
+@pytest.mark.promise("P3", "P5")
+async def test_a_reader_of_a_killed_process_reads_on_at_another_one(
+    tmp_path: Path, database_url: str, redis_url: str
+):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    shared = {"PARLOUR_REDIS_URL": redis_url}
+    async with (
+        served(one, **settings(one, database_url, **shared)) as first,
+        served(two, **settings(two, database_url, **shared)) as second,
+        asyncio.timeout(60),
+    ):
+        turn = (await first.begin("c1", "words"))["turn_id"]
+        # What was said in the last moment before the kill may not have left the process.
+        seen = (await until_token(first, "c1", turn, 25))[:-10]
+        await first.kill()
+        frames = await second.read("c1", turn, after=seen[-1].id)
+        assert not any(frame.event == "reset" for frame in frames)
+        assert frames[0].seq == seen[-1].seq + 1
+        whole = [*seen, *frames]
+        assert [frame.seq for frame in whole] == list(range(1, len(whole) + 1))
+        assert final(whole).status == "done"
+        assert answer(whole) == "".join(WORDS)
+
+
+@pytest.mark.promise("P14")
+async def test_a_process_that_is_told_to_leave_hands_its_turn_over(
+    tmp_path: Path, database_url: str, redis_url: str
+):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    shared = {"PARLOUR_REDIS_URL": redis_url, "PARLOUR_SHUTDOWN_S": "0.2"}
+    async with (
+        served(one, **settings(one, database_url, **shared)) as first,
+        served(two, **settings(two, database_url, **shared)) as second,
+        asyncio.timeout(60),
+    ):
+        turn = (await first.begin("c1", "words"))["turn_id"]
+        await until_token(first, "c1", turn, 10)
+        first.terminate()
+        assert await first.ended(30) == 0
+        frames = await second.read("c1", turn)
+        assert final(frames).status == "done"
+        assert answer(frames) == "".join(WORDS)
