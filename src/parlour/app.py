@@ -20,6 +20,7 @@ from parlour.chat.aside import Asides
 from parlour.chat.ending import Ending
 from parlour.chat.enriching import Enriching
 from parlour.chat.gatekeeper import GateParts
+from parlour.chat.humanity import Truth
 from parlour.chat.judge import Judge
 from parlour.chat.keeper import Keeper
 from parlour.chat.privacy import Privacy
@@ -36,6 +37,7 @@ from parlour.models.routed import Router
 from parlour.policy import Policies
 from parlour.safety.disclosures.engine import Disclosures, Now, utc_now
 from parlour.safety.disclosures.gate import Gate
+from parlour.safety.disclosures.humanity import read_humanity
 from parlour.safety.disclosures.rules import read_rules
 from parlour.services import Services, database_url
 from parlour.settings import Settings
@@ -198,6 +200,12 @@ def _runner(ground: Ground) -> TurnRunner:
         policies=ground.policies,
         privacy=ground.privacy,
         judge=ground.judge,
+        truth=Truth(
+            disclosures=ground.gate.disclosures,
+            humanity=read_humanity(),
+            metrics=ground.metrics,
+            audit=ground.audit,
+        ),
         gate=GateParts(
             toolbox=ground.toolbox,
             journal=Journal(ground.database),

@@ -11,6 +11,7 @@ from parlour.agent.prompt import system_prompt
 from parlour.agent.saver import TurnSaver
 from parlour.chat.context import pinned, to_prompt
 from parlour.chat.gatekeeper import GateParts, TurnGate
+from parlour.chat.humanity import Truth
 from parlour.chat.judge import Judge, Over
 from parlour.chat.outflow import Outflow
 from parlour.chat.privacy import Privacy
@@ -40,6 +41,7 @@ class Answering:
         policies: Policies,
         privacy: Privacy,
         judge: Judge,
+        truth: Truth,
         limits: TurnLimits,
         metrics: Metrics,
         own_words: str = "",
@@ -52,6 +54,7 @@ class Answering:
         self._policies = policies
         self._privacy = privacy
         self._judge = judge
+        self._truth = truth
         self._limits = limits
         self._metrics = metrics
         self._system = system_prompt(own_words)
@@ -88,7 +91,7 @@ class Answering:
             meter=running.tab.meter(),
         )
         run = Run(
-            prompt=self._judge.told(running, prompt),
+            prompt=self._judge.told(running, self._truth.begin(running, prompt, history)),
             model=self._judge.model(running, model, prompt),
             tools=await self._tools(running),
             resolve_tool=resolve_tool,

@@ -64,6 +64,7 @@ class TurnSink:
         self._recorded: set[int] = set()  # places of calls that an earlier turn has written down
         self._answer_flow: Outflow | None = None
         self._reasoning_flow: Outflow | None = None
+        self._opening = ""  # what the answer began with, in words of ours
         self._withdrawn = 0  # events at the beginning of the log whose words are withdrawn
 
     def filter(self, answer: Outflow, reasoning: Outflow) -> None:
@@ -156,7 +157,8 @@ class TurnSink:
             self._say(text)
 
     def replace(self, text: str, reason: str) -> None:
-        """Withdraw all that this turn has said and thought; `text` stands in its place.
+        """Withdraw all that this turn has said and thought; `text` stands in its place, after the
+        words of ours that the answer began with.
 
         The model is not heard any more in this turn. `reason` is a stable word.
         """
@@ -165,10 +167,16 @@ class TurnSink:
         self._close_part()
         self._parts = [part for part in self._parts if isinstance(part, ToolPart)]
         self._withdrawn = len(self.log.payloads)
+        text = self._opening + text
         self.log.append(Replace(text=text, reason=reason))
         if text:
             self._words.add(text)
         self.flush()
+
+    def open_with(self, text: str) -> None:
+        """Begin the answer with words of ours: no filter keeps them back, and they stay."""
+        self._opening = text
+        self._say(text)
 
     def instead(self, text: str) -> None:
         """Say `text` and nothing else: no word was shown yet, and the model is heard no more."""
@@ -204,6 +212,8 @@ class TurnSink:
             case Restart():
                 self._words.clear()
                 self._parts = [p for p in self._parts if getattr(p, "round", 0) != event.round]
+                if self._opening and event.round == 1:
+                    self._say(self._opening)
             case _:
                 pass
 

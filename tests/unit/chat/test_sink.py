@@ -135,3 +135,14 @@ async def test_nothing_is_read_before_the_commit():
 async def _next(cursor: Cursor) -> list[bytes]:
     await cursor.wait()
     return cursor.take()
+
+
+def test_words_of_ours_stay_when_the_round_starts_over_or_is_withdrawn():
+    it = sink()
+    it.open_with("I am an AI. ")
+    it.text("No, I am Bob.")
+    it.event(Restart(round=1, reason="upstream"))
+    it.text("Hello.")
+    assert [part.text for part in it.parts()] == ["I am an AI. Hello."]  # type: ignore[union-attr]
+    it.replace("Withdrawn.", "secret")
+    assert [part.text for part in it.parts()] == ["I am an AI. Withdrawn."]  # type: ignore[union-attr]

@@ -61,6 +61,7 @@ class Disclosure:
     place: str  # as it was known; empty = every rule
     lines: tuple[Line, ...]
     interval_s: float | None = None
+    answers: tuple[str, ...] = ()  # names of the texts that are said to who asks
 
     @property
     def text(self) -> str:
@@ -131,6 +132,11 @@ class Disclosures:
             )
         )
 
+    def answer(self, principal: Principal, surface: str, language: str) -> str:
+        """What is said to somebody who asks, in that language, whether a human answers."""
+        names = self.of(principal, surface).answers
+        return " ".join(in_language(self.book.texts[name], language)[0] for name in names)
+
     def _in(self, situation: _Situation) -> Disclosure:
         policy = self._policies.of(situation.workspace).disclosure
         reach = self._reach(situation.place)
@@ -152,12 +158,14 @@ class Disclosures:
                 intervals.append(own.interval_minutes)
         lines = tuple(_line(said, situation.locale) for said in texts)
         minutes = [interval for interval in intervals if interval]
+        asked = {rule.answers or rule.says for rule in rules if _ASKED in rule.placement}
         return Disclosure(
             edition=_edition(lines),
             locale=situation.locale,
             place=situation.place if reach is not None else "",
             lines=lines,
             interval_s=min(minutes) * 60.0 if minutes else None,
+            answers=tuple(name for name in self.book.texts if name in asked),
         )
 
     def _gather(self, rules: list[Rule]) -> list[_Text]:
@@ -183,6 +191,7 @@ class Disclosures:
         return frozenset(reach) or None
 
 
+_ASKED = "on_request"
 _OWN = ("before_first_message", "in_header")  # where a workspace's own text stands
 
 

@@ -48,6 +48,7 @@ class Rule(_Data):
     placement: tuple[Placement, ...] = Field(min_length=1)
     interval_minutes: int | None = Field(None, ge=1)
     says: str
+    answers: str = ""  # said to who asks; empty = what it says anyway
     source: str = Field(min_length=1)
     reviewer: str
     note: str = ""
@@ -99,8 +100,8 @@ class RuleBook(_Data):
         if len(ids) != len(set(ids)):
             raise ValueError("two rules have the same id")
         for rule in self.rules:
-            if rule.says not in self.texts:
-                raise ValueError(f"rule {rule.id!r} says {rule.says!r}, which is no text")
+            for said in {rule.says, rule.answers or rule.says} - self.texts.keys():
+                raise ValueError(f"rule {rule.id!r} says {said!r}, which is no text")
             if rule.jurisdiction != EVERYWHERE and self.places.within(rule.jurisdiction) is None:
                 raise ValueError(f"rule {rule.id!r} is for {rule.jurisdiction!r}, an unknown place")
         return self
