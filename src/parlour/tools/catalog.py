@@ -66,10 +66,10 @@ class CatalogTool:
     read_only: bool | None = None
     destructive: bool | None = None
     idempotent: bool | None = None
+    open_world: bool | None = None
     via: CallByName | None = None
     disabled: str = ""
     definition: dict[str, Any] | None = None
-    open_world: bool | None = None
 
     @cached_property
     def arguments(self) -> ArgumentCheck:
@@ -266,7 +266,12 @@ def _catalog_tool(
         "title": tool.title or hints.title,
         "description": tool.description,
         "input_schema": tool.input_schema,
-        "hints": [hints.read_only_hint, hints.destructive_hint, hints.idempotent_hint],
+        "hints": {
+            "read_only": hints.read_only_hint,
+            "destructive": hints.destructive_hint,
+            "idempotent": hints.idempotent_hint,
+            "open_world": hints.open_world_hint,
+        },
     }
     return CatalogTool(
         server=server,
@@ -276,8 +281,8 @@ def _catalog_tool(
         read_only=hints.read_only_hint,
         destructive=hints.destructive_hint,
         idempotent=hints.idempotent_hint,
-        definition=definition,
         open_world=hints.open_world_hint,
+        definition=definition,
     )
 
 
