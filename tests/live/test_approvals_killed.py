@@ -55,6 +55,8 @@ def given(folder: Path, notes: Notes, url: str) -> dict[str, str]:
 
 async def ask(it: Served, text: str = "go") -> tuple[str, TurnId]:
     """Ask until the tool is there, and the call waits: its approval, and the turn."""
+    if text != "go":
+        await ask(it)  # put aside by the next question
     async with asyncio.timeout(30):
         while True:
             frames = await it.ask("c1", text)
