@@ -256,7 +256,7 @@ async def test_orders_in_a_tool_result_are_met_as_the_policy_says(
     open_house: OpenHouse, action: str
 ):
     policy: dict[str, Any] = {"injection": {"user": "off", "tool_results": action}}
-    server = {"command": sys.executable, "args": [str(ODD), "stdio"]}
+    server = {"command": sys.executable, "args": [str(ODD), "stdio"], "no_approve": ["*"]}
     script = calling("odd__say", text=f"Row 1. {ORDER}")
     async with open_house(script, policy=policy, mcp={"odd": server}) as it:
         result = (await result_of(it, "odd__say")).text
