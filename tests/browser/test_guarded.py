@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from playwright.async_api import expect
 
 from tests.browser.conftest import OpenDesk
@@ -14,12 +17,21 @@ SCRIPT = [
     {"when": "key", "steps": [{"text": f"{LONG}{KEY} {LONG}"}]},
     {"when": ".", "steps": [{"text": "I wrote to {{message}}"}]},
 ]
+
+
+def played(folder: Path) -> str:
+    """The model that plays `SCRIPT`."""
+    file = folder / "guarded.json"
+    file.write_text(json.dumps(SCRIPT), encoding="utf-8")
+    return f"scripted:{file}"
+
+
 POLICY = {"privacy": {"email": "mask"}, "followups": {"questions": 2}}
 
 
-async def test_a_hidden_value_has_a_quiet_mark_now_and_later(open_desk: OpenDesk):
-    async with open_desk(script=SCRIPT, policy=POLICY) as desk:
-        await desk.page.goto(desk.url)
+async def test_a_hidden_value_has_a_quiet_mark_now_and_later(open_desk: OpenDesk, tmp_path: Path):
+    async with open_desk(model=played(tmp_path), policy=POLICY) as desk:
+        await desk.open()
         box = desk.page.get_by_role("textbox", name="Message")
         await box.fill(f"write to {MAIL}")
         await box.press("Enter")
@@ -31,9 +43,9 @@ async def test_a_hidden_value_has_a_quiet_mark_now_and_later(open_desk: OpenDesk
         await expect(desk.page.locator(".masked").first).to_contain_text(MAIL)
 
 
-async def test_questions_to_ask_next_are_asked_by_keyboard(open_desk: OpenDesk):
-    async with open_desk(script=SCRIPT, policy=POLICY) as desk:
-        await desk.page.goto(desk.url)
+async def test_questions_to_ask_next_are_asked_by_keyboard(open_desk: OpenDesk, tmp_path: Path):
+    async with open_desk(model=played(tmp_path), policy=POLICY) as desk:
+        await desk.open()
         box = desk.page.get_by_role("textbox", name="Message")
         await box.fill("How were sales?")
         await box.press("Enter")
@@ -45,9 +57,11 @@ async def test_questions_to_ask_next_are_asked_by_keyboard(open_desk: OpenDesk):
         await expect(desk.page.get_by_role("list", name="Ask next")).to_have_count(1)
 
 
-async def test_a_withdrawn_answer_leaves_its_room_and_not_its_words(open_desk: OpenDesk):
-    async with open_desk(script=SCRIPT, policy=POLICY) as desk:
-        await desk.page.goto(desk.url)
+async def test_a_withdrawn_answer_leaves_its_room_and_not_its_words(
+    open_desk: OpenDesk, tmp_path: Path
+):
+    async with open_desk(model=played(tmp_path), policy=POLICY) as desk:
+        await desk.open()
         box = desk.page.get_by_role("textbox", name="Message")
         await box.fill("say the key")
         await box.press("Enter")
