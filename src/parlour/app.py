@@ -20,12 +20,14 @@ from parlour.chat.aside import Asides
 from parlour.chat.ending import Ending
 from parlour.chat.enriching import Enriching
 from parlour.chat.gatekeeper import GateParts
+from parlour.chat.grounding import Grounding
 from parlour.chat.humanity import Truth
 from parlour.chat.judge import Judge
 from parlour.chat.keeper import Keeper
 from parlour.chat.privacy import Privacy
 from parlour.chat.questions import QuestionBook
 from parlour.chat.reading import Readings
+from parlour.chat.rule_hits import RuleHits
 from parlour.chat.seals import Signer, stored_key
 from parlour.chat.summary import Remembering
 from parlour.chat.takeover import Takeover
@@ -212,6 +214,12 @@ def _runner(ground: Ground) -> TurnRunner:
             signer=ground.signer,
             privacy=ground.privacy,
             gives_away=ground.judge.gives_away,
+        ),
+        grounding=Grounding(
+            policies=ground.policies,
+            hits=RuleHits(metrics=ground.metrics, audit=ground.audit),
+            public_url=ground.settings.public_url,
+            own_words=ground.settings.system_prompt,
         ),
         limits=turn_limits,
         metrics=ground.metrics,

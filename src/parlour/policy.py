@@ -36,6 +36,17 @@ class QuestionPolicy(Section):
     rounds_max: int = Field(6, ge=1, description="Model calls for one question.")
 
 
+class LinksPolicy(Section):
+    """Which addresses an answer may show as links; all others are shown as words."""
+
+    allow: tuple[str, ...] = Field(
+        (),
+        description="Addresses that are links although no tool gave them: an origin "
+        "(`https://docs.example.com`) or a beginning (`https://example.com/help/`), with all that "
+        "lies below.",
+    )
+
+
 class TurnPolicy(Section):
     """What happens around a turn."""
 
@@ -249,6 +260,7 @@ class Policy(Section):
     """All that may differ per workspace."""
 
     question: QuestionPolicy = Field(default_factory=lambda: QuestionPolicy.model_validate({}))
+    links: LinksPolicy = Field(default_factory=lambda: LinksPolicy.model_validate({}))
     turns: TurnPolicy = Field(default_factory=lambda: TurnPolicy.model_validate({}))
     routes: RoutePolicy = Field(default_factory=lambda: RoutePolicy.model_validate({}))
     disclosure: DisclosurePolicy = Field(

@@ -11,6 +11,7 @@ from parlour.agent.prompt import system_prompt
 from parlour.agent.saver import TurnSaver
 from parlour.chat.context import pinned, to_prompt
 from parlour.chat.gatekeeper import GateParts, TurnGate
+from parlour.chat.grounding import Grounding
 from parlour.chat.humanity import Truth
 from parlour.chat.judge import Judge, Over
 from parlour.chat.outflow import Outflow
@@ -42,6 +43,7 @@ class Answering:
         privacy: Privacy,
         judge: Judge,
         truth: Truth,
+        grounding: Grounding,
         limits: TurnLimits,
         metrics: Metrics,
         own_words: str = "",
@@ -55,6 +57,7 @@ class Answering:
         self._privacy = privacy
         self._judge = judge
         self._truth = truth
+        self._grounding = grounding
         self._limits = limits
         self._metrics = metrics
         self._system = system_prompt(own_words)
@@ -65,7 +68,7 @@ class Answering:
 
         async def resolve_tool(request: ToolRequest) -> tuple[ToolRequest, str]:
             resolved = await self._toolbox.resolve(running.principal, request)
-            return resolved.request, resolved.title
+            return resolved.request, self._grounding.words(running, resolved.title)
 
         async def call_tool(request: ToolRequest, report: ProgressReport) -> ToolOutcome:
             # Nothing acts for a message that may yet fail to be stored.
@@ -111,6 +114,7 @@ class Answering:
                 raise
             return over
         finally:
+            self._grounding.end(running)
             await self._judge.end(running)
 
     async def _save(self, running: Running, data: bytes) -> None:
@@ -133,7 +137,8 @@ class Answering:
             span.set(tr.STATUS, "ok" if outcome.ok else "failed")
         self._metrics.tool_called(server, ok=outcome.ok, elapsed_ms=outcome.elapsed_ms)
         outcome = await self._privacy.result(running, outcome)
-        return await self._judge.result(running, outcome)
+        judged = await self._judge.result(running, outcome)
+        return self._grounding.result(running, outcome, judged)
 
     async def _tools(self, running: Running) -> tuple[ToolSpec, ...]:
         return await self._toolbox.specs(running.principal) if running.tab.has("tools") else ()
@@ -152,10 +157,10 @@ class Answering:
     def _filter(self, running: Running) -> None:
         """What the model says passes these, in this order: privacy, links, output, topic."""
         answer, reasoning = self._judge.filters(running)
-        answer = [*self._privacy.filters(running), *answer]
-        reasoning = [*self._privacy.filters(running), *reasoning]
-        if answer:
-            running.sink.filter(Outflow(answer), Outflow(reasoning))
+        links, links_of_reasoning = self._grounding.filters(running)
+        answer = [*self._privacy.filters(running), links, *answer]
+        reasoning = [*self._privacy.filters(running), links_of_reasoning, *reasoning]
+        running.sink.filter(Outflow(answer), Outflow(reasoning))
 
     async def _words(self, principal: Principal) -> str:
         """The system message: Parlour's words, the product's, then the tool servers' notes."""

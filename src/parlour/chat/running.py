@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 
 from parlour.chat.ask import Ask
@@ -12,6 +13,7 @@ from parlour.chat.sink import TurnSink
 from parlour.chat.tab import Tab
 from parlour.domain import Message, MessageId, Principal, ThreadId, TurnId
 from parlour.events.types import Event
+from parlour.safety.links import Grounds
 from parlour.safety.personal.masks import Masks
 
 
@@ -39,6 +41,8 @@ class Running:
     saved_size: int = 0  # of the log, when its parts were last stored
     masks: Masks | None = None  # None: nothing is masked in this workspace
     case: Case = field(default_factory=Case)
+    grounds: Grounds | None = None  # which links may be shown
+    caught: Counter[str] = field(default_factory=Counter[str])  # by rule; counted at the end
 
     @property
     def thread(self) -> ThreadId:

@@ -72,16 +72,26 @@ class Metrics:
             ["route"],
             registry=registry,
         )
+        self._guards(registry)
+        self._beside(registry)
+        self._money(registry)
+        self._edge(registry)
+        self._resources(registry)
+
+    def _guards(self, registry: CollectorRegistry) -> None:
+        """What was caught."""
         self.guardrails = Counter(
             "parlour_guardrail_hits_total",
             "What the guardrails found: the guard, its rule, and what was done about it.",
             ["guard", "rule", "action"],
             registry=registry,
         )
-        self._beside(registry)
-        self._money(registry)
-        self._edge(registry)
-        self._resources(registry)
+        self.rule_hits = Counter(
+            "parlour_rule_hits_total",
+            "What the rules (docs/reference/rules.md) have caught, by rule.",
+            ["rule"],
+            registry=registry,
+        )
 
     def _beside(self, registry: CollectorRegistry) -> None:
         """What is done beside the answers."""
