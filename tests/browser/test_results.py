@@ -13,7 +13,13 @@ from playwright.async_api import expect
 from tests.browser.conftest import OpenDesk
 
 ODD = Path(__file__).parent.parent / "mcp_odd_server.py"
-SERVERS = {"odd": {"command": sys.executable, "args": [str(ODD), "stdio"], "connect_s": 60}}
+SERVER = {
+    "command": sys.executable,
+    "args": [str(ODD), "stdio"],
+    "connect_s": 60,
+    "reads": ["*"],
+}
+SERVERS = {"odd": SERVER}
 SHOTS = os.environ.get("PARLOUR_SHOTS", "")  # a folder, to look at the page
 
 

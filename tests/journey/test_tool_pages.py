@@ -16,7 +16,12 @@ from tests.journey.conftest import OpenHouse, Script
 from tests.journey.test_garbage import SECRET, token
 
 ODD = Path(__file__).parent.parent / "mcp_odd_server.py"
-SERVER = {"command": sys.executable, "args": [str(ODD), "stdio"], "connect_s": 60}
+SERVER = {
+    "command": sys.executable,
+    "args": [str(ODD), "stdio"],
+    "connect_s": 60,
+    "reads": ["*"],
+}
 
 
 def calling(*calls: tuple[str, dict[str, Any]]) -> Script:

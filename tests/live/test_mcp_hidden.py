@@ -149,7 +149,12 @@ async def test_a_turn_shows_counts_and_stores_the_real_tool(open_house: OpenHous
         {"name": "bi__use_tool", "arguments": failing},
     ]
     script = [{"when": "go", "rounds": [[{"calls": calls}], [{"text": "I went on."}]]}]
-    server = {"command": sys.executable, "args": [str(SERVER)], "connect_s": 60}
+    server = {
+        "command": sys.executable,
+        "args": [str(SERVER)],
+        "connect_s": 60,
+        "no_approve": ["list_reports", "run_statement"],  # by the real names
+    }
     async with open_house(script, mcp={"bi": server}) as house:
         await listed(house, "bi__use_tool")
         frames = await house.ask("c1", "go")

@@ -69,7 +69,8 @@ async def test_the_hosts_own_token_never_reaches_a_tool_server(open_house: OpenH
     monkeypatch.setenv("WEB_KEY", KEY)
     script = [{"when": "go", "rounds": [[{"calls": [{"name": "web__whoami"}]}], [{"text": "."}]]}]
     async with Recorder().serving() as recorder:
-        server = {"url": recorder.url, "token": {"key": "env:WEB_KEY", "claims": ["email"]}}
+        rule = {"key": "env:WEB_KEY", "claims": ["email"]}
+        server = {"url": recorder.url, "token": rule, "no_approve": ["whoami"]}
         hosts = token("ann", email="ann@example.com")
         async with open_house(script, token=hosts, secret=SECRET, mcp={"web": server}) as house:
             await house.ask("c1", "go")
@@ -129,4 +130,4 @@ def test_the_key_of_parlours_own_tokens_is_refused(monkeypatch: pytest.MonkeyPat
     server = {"url": "http://127.0.0.1:1/mcp", "token": {"key": "env:WEB_KEY"}}
     settings = Settings.model_validate({"secret": SECRET, "mcp": {"web": server}})
     with pytest.raises(ConfigurationError, match="sign in as anybody"):
-        parts.toolbox(settings)
+        parts.tool_servers(settings)

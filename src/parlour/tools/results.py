@@ -38,7 +38,16 @@ NOTICE_TOKENS = 90
 READ_ON = "parlour__read_result"  # the tool that reads on, by the model's name
 JSON_BYTES_MAX = 16_777_216  # Larger text is not looked into.
 
-_ERROR_TEXT = re.compile(r"\s*(?:unexpected |internal )?error\b\s*(?:\(\w+\))?\s*:", re.IGNORECASE)
+# Words before "error" that make it a failure; "Standard error: 0.2" is none.
+_OF_WHAT = (
+    "access|api|authentication|authorization|command|configuration|connection|database|execution|"
+    "fatal|http|input|internal|io|network|parse|parsing|permission|query|request|runtime|server|"
+    "sql|syntax|timeout|tool|type|unexpected|unknown|validation|value"
+)
+_ERROR_TEXT = re.compile(
+    rf"\s*(?:(?i:(?:(?:{_OF_WHAT}) ){{0,2}}error\b\s*(?:\(\w+\))?\s*:)"
+    r"|[A-Z]\w*(?:Error|Exception):)"
+)
 
 
 @dataclass(frozen=True, slots=True)
