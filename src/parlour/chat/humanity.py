@@ -38,18 +38,20 @@ class Truth:
         self, running: Running, prompt: list[ChatMessage], history: Sequence[Message]
     ) -> list[ChatMessage]:
         """Say the truth when it is asked for; the prompt, which then tells the model so."""
-        if running.ask.waiting is not None:
-            return prompt  # the answer goes on; it has begun before
         language = self._humanity.asked(running.ask.text or _question(history))
         if not language:
             return prompt
         principal = running.principal
         sentence = self._disclosures.answer(principal, running.ask.surface, language)
-        running.sink.open_with(f"{sentence}\n\n")
+        told = with_system(prompt, TOLD.format(sentence=sentence))
+        goes_on = running.ask.waiting is not None or running.checkpoint is not None
+        running.sink.open_with(f"{sentence}\n\n", said=goes_on)
+        if goes_on:
+            return told
         self._metrics.guardrail("humanity", "asked", "answer")
         body = {"guard": "humanity", "rule": "asked", "action": "answer", "said": sentence}
         self._audit.note(principal.workspace, principal.user, "rule", body, turn=running.turn)
-        return with_system(prompt, TOLD.format(sentence=sentence))
+        return told
 
 
 def _question(history: Sequence[Message]) -> str:

@@ -173,10 +173,14 @@ class TurnSink:
             self._words.add(text)
         self.flush()
 
-    def open_with(self, text: str) -> None:
-        """Begin the answer with words of ours: no filter keeps them back, and they stay."""
+    def open_with(self, text: str, *, said: bool = False) -> None:
+        """Begin the answer with words of ours: no filter keeps them back, and they stay.
+
+        `said`: the answer goes on in another turn or process, and has begun with them.
+        """
         self._opening = text
-        self._say(text)
+        if not said:
+            self._say(text)
 
     def instead(self, text: str) -> None:
         """Say `text` and nothing else: no word was shown yet, and the model is heard no more."""
