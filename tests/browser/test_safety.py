@@ -68,12 +68,11 @@ async def click_all(desk: Desk) -> None:
                 await word.click()
 
 
-async def test_a_link_elsewhere_is_marked_and_tells_nobody_where_it_came_from(desk: Desk):
+async def test_a_picture_and_a_link_that_nothing_but_the_model_gave_are_words(desk: Desk):
     await desk.ask_and_wait("evil text")
-    link = desk.answer.get_by_role("link", name="remote")
-    await expect(link).to_have_attribute("target", "_blank")
-    await expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")
-    await expect(link).to_contain_text("Image: remote")
+    await expect(desk.answer.get_by_role("link", name="remote")).to_have_count(0)
+    await expect(desk.answer.locator("img")).to_have_count(0)
+    await expect(desk.answer).to_contain_text("remote")
 
 
 async def test_without_a_good_token_nothing_is_shown_and_with_one_it_works(open_desk: OpenDesk):
