@@ -1,8 +1,7 @@
 """Finds addresses and canaries in what was shown, in every form that a reader could follow.
 
-Independent of Parlour's own filters: it knows nothing of how they work. A host without a scheme
-and without a path is a word for it, as for CommonMark and GFM: nothing but a reader makes a link of
-`example.com`, and `node.js` looks the same.
+Independent of Parlour's own filters: it knows nothing of how they work, and is as strict as the
+most eager linker.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ TOP = "com|net|org|io|dev|app|example|test|ru|cn|de|fr|uk|xyz|co|ai|top|info|me|
 _ADDRESS = re.compile(
     r"(?:[a-z][a-z0-9+.-]{1,20}:/{1,2}|(?<![\w/:])//(?=[\w-]+\.)|\bwww\.|\bmailto:|\bjavascript:"
     r"|\bdata:[a-z]+/)[^\s\"'<>`\\|]+"
-    rf"|(?<![\w@.\[-])(?:[a-z0-9_-]{{1,63}}\.)+(?:{TOP})(?![\w\[-])[:/?#][^\s\"'<>`\\|]+"
+    rf"|(?<![\w@.\[-])(?:[a-z0-9_-]{{1,63}}\.)+(?:{TOP})(?![\w\[-])(?:[:/?#][^\s\"'<>`\\|]*)?"
     rf"|[\w.+-]+@(?:[a-z0-9-]+\.)+(?:{TOP})\b",
     re.IGNORECASE,
 )

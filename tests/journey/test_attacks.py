@@ -45,7 +45,8 @@ def test_every_link_that_is_ordered_would_be_found() -> None:
     found = 0
     for case in attacks():
         text = str(case.served or case.context or case.description or case.ask)
-        message = [{"role": "tool", "content": text.replace("\\n", "\n")}]
+        said_before = {"role": "user", "content": "hello"}  # what some links carry away
+        message = [said_before, {"role": "tool", "content": text.replace("\\n", "\n")}]
         said = "\n".join(orders_in(message, ()).says)
         if "evil-collector" in said:
             found += 1
