@@ -63,7 +63,6 @@ def cleaned(page: PageContext, bounds: PagePolicy) -> PageContext | None:
         selection=room.lines(page.selection),
         text=room.lines(page.text),
         fields=room.fields(page.fields),
-        left_out=room.left_out,
     )
     return msgspec.structs.replace(found, left_out=room.left_out) if found != _NOTHING else None
 
