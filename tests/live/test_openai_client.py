@@ -40,6 +40,7 @@ def settings_of(upstream: Upstream) -> dict[str, Any]:
         "model": "openai:mock-1",
         "OPENAI_API_KEY": "sk-test",
         "OPENAI_BASE_URL": upstream.openai_url,
+        "models": {"tries_max": 1},  # what fails once is to be seen
     }
 
 
