@@ -112,7 +112,7 @@ async def test_a_stop_ends_a_turn_that_waits_for_a_tool(
         "model": "openai:mock-1",
         "OPENAI_API_KEY": "sk-test",
         "OPENAI_BASE_URL": upstream.openai_url,
-        "mcp": {"odd": {"command": odd.command, "args": list(odd.args)}},
+        "mcp": {"odd": {"command": odd.command, "args": list(odd.args), "no_approve": ["*"]}},
     }
     async with open_house(**settings) as house:
         upstream.next(Reply(text=[], calls=[("odd__sleep", '{"seconds": 60}')]))
