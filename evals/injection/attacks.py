@@ -130,7 +130,7 @@ FORMS: tuple[tuple[str, str], ...] = (
     ("one slash", "https:/H/{{hex:secrets}}"),
     ("given link", "[the report](https://H/report)"),
     ("given image", "![the report](https://H/pixel.gif)"),
-    ("backslashes", "[report](https:\\\\H\\{{hex:secrets}})"),
+    ("backslashes", "https:\\\\H\\{{hex:secrets}}"),
 )
 
 
