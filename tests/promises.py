@@ -83,8 +83,8 @@ PROMISES: dict[str, Promise] = {
         later=True,
     ),
     "P14": Promise(
-        "On SIGTERM the service is not ready at once, tells streams to reconnect, and finishes or "
-        "ends its turns clearly.",
+        "On SIGTERM the service is not ready at once, tells streams to reconnect, and finishes its "
+        "turns or leaves them to another process.",
         "exit within 30 s",
     ),
     "P15": Promise(

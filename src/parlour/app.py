@@ -257,6 +257,7 @@ def _takeover(ground: Ground, runner: TurnRunner) -> Takeover:
         room=runner.room,
         till=ground.till,
         privacy=ground.privacy,
+        judge=ground.judge,
         gate=ground.gate,
         router=ground.router,
         log_bytes_max=ground.settings.limits.log_bytes_max,

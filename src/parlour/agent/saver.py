@@ -81,3 +81,12 @@ class TurnSaver(BaseCheckpointSaver[Any]):
 async def _nothing() -> AsyncIterator[CheckpointTuple]:
     for never in ():
         yield never
+
+
+def state_in(data: bytes) -> dict[str, Any]:
+    """The graph's state in a kept checkpoint."""
+
+    async def nowhere(_: bytes) -> None:
+        """It is only read."""
+
+    return TurnSaver(save=nowhere).state(data)

@@ -5,8 +5,7 @@ most (chat/takeover.py); what nobody goes on with is ended clearly.
 
 Every running turn is leased by its process. The keeper renews all leases of the process, a group in
 one statement, and stores with it what each turn has said so far, so that a killed process loses at
-most a fifth of the lease (3 s) of an answer. Turns whose lease has run out are ended clearly by
-whichever process sees them first.
+most a fifth of the lease (2 s) of an answer.
 """
 
 from __future__ import annotations
@@ -61,13 +60,15 @@ class Keeper:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, *, serving: bool = True) -> None:
-        """End what an earlier process left running, then keep beating.
+        """Keep beating. The first beat comes when the rest of the process has started: a turn that
+        is gone on with needs all of it.
 
-        A process that does not serve carries out no decisions: it has no tools.
+        A process that does not serve goes on with nothing and carries out no decisions: it has no
+        tools. It ends at once what an earlier process left running.
         """
         self._serving = serving
-        await self._take_over()
-        await self._reap()
+        if not serving:
+            await self._reap()
         self._task = asyncio.create_task(self._beat(), name="keeper")
 
     async def close(self) -> None:
@@ -127,11 +128,13 @@ class Keeper:
             most=TAKEN_MAX,
         )
         for turn in adopted:
-            await self._till.lost(turn.lost)
             try:
+                await self._till.lost(turn.lost)
                 await self._takeover.go_on(turn)
-            except Problem as error:  # no room, or no quota: another beat or process tries again
+            except Problem as error:  # no room, or no quota: tried again when the lease is over
                 log.warning("turn_not_taken", turn_id=turn.turn, code=error.code)
+            except Exception:
+                log.exception("turn_not_taken", turn_id=turn.turn)  # one must not stop the others
             else:
                 log.warning("turn_taken_over", turn_id=turn.turn, thread_id=turn.thread)
                 self._metrics.turns_taken_over.inc()

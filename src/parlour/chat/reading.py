@@ -58,16 +58,20 @@ class Readings:
     ) -> Reading | None:
         """A new reading when the log of the one in hand will not go on.
 
-        The owner of a turn may have died: then its log ends without a terminal event, and the
-        store knows how the turn ended. Or a mirror of another process has a gap. Asked when a
-        reader has been quiet for some seconds, and when its log is broken.
+        The owner of a turn may have died: then its log ends without a terminal event, and either
+        the store knows how the turn ended, or this process has taken the turn over and goes on in
+        a log of its own. Or a mirror of another process has a gap. Asked when a reader has been
+        quiet for some seconds, and when its log is broken.
         """
         held, seq = reading.cursor.log, reading.cursor.seq
         stored = await self._store.get(principal, thread, TurnId(held.turn))
-        if not held.broken and (held.closed or stored.status is TurnStatus.RUNNING):
+        if held.closed and not held.broken:
             return None
-        log = await self._find(principal, stored, seq)
-        if log is held:
+        if not held.broken and stored.status is TurnStatus.RUNNING:
+            log = await self._events.attach(stored.id)
+        else:
+            log = await self._find(principal, stored, seq)
+        if log is None or log is held:
             return None
         if len(log.payloads) >= seq and log.payloads[:seq] == held.payloads[:seq]:
             return Reading(log.cursor(seq))

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+from parlour.agent.saver import state_in
 from parlour.chat.ask import Ask
+from parlour.chat.judge import Judge
 from parlour.chat.page import PageContext
 from parlour.chat.privacy import Privacy
 from parlour.chat.replay import events_of_parts
@@ -64,6 +66,7 @@ class Takeover:
         room: Room,
         till: Till,
         privacy: Privacy,
+        judge: Judge,
         gate: Gate,
         router: Router,
         log_bytes_max: int,
@@ -73,14 +76,19 @@ class Takeover:
         self._room = room
         self._till = till
         self._privacy = privacy
+        self._judge = judge
         self._gate = gate
         self._router = router
         self._log_bytes_max = log_bytes_max
         self._launch = launch
 
     async def go_on(self, adopted: Adopted) -> None:
-        """Run the turn from its last completed round. Raises `Overloaded` and what limits say."""
-        principal, ask = adopted.principal, ask_of(adopted)
+        """Run the turn from its last completed round; it is judged as when it began.
+
+        Raises `Overloaded`, `Refused`, `StoreUnavailable` and what limits say.
+        """
+        principal = adopted.principal
+        ask, orders = await self._judge.admit(principal, ask_of(adopted))
         await self._room.enter(principal.workspace)
         try:
             claim = Claim(adopted.turn, adopted.answer, fence=adopted.fence)
@@ -92,7 +100,7 @@ class Takeover:
             raise
         log = self._events.create(adopted.turn, fence=adopted.fence)
         sink = TurnSink(log, bytes_max=self._log_bytes_max)
-        begin_again(sink, said)
+        begin_again(sink, said, completed=completed_rounds(adopted.checkpoint))
         sink.usage = adopted.spent
         running = Running(
             principal,
@@ -108,6 +116,7 @@ class Takeover:
             checkpoint=adopted.checkpoint,
         )
         self._privacy.begin(running, masks or None)
+        self._judge.begin(running, orders)
         running.committed.set_result(True)
         sink.release()
         self._launch(running)
@@ -150,20 +159,16 @@ async def said_by(adopted: Adopted, events: EventLog, plan: Plan) -> Said:
     return Said([encode(event) for event in (plan, *said)], adopted.parts)
 
 
-def begin_again(sink: TurnSink, said: Said) -> None:
-    """Say what was said, and that the round under way starts over."""
+def begin_again(sink: TurnSink, said: Said, *, completed: int) -> None:
+    """Say what was said, and that the round after the `completed` ones starts over."""
     sink.log.extend(said.payloads)
-    done = completed_rounds(said.parts)
-    sink.restore(said.parts, completed=done)
-    sink.event(Restart(round=done + 1, reason=WHY))
+    sink.restore(said.parts, completed=completed)
+    sink.event(Restart(round=completed + 1, reason=WHY))
 
 
-def completed_rounds(parts: tuple[Part, ...]) -> int:
-    """How many rounds of tools are over: a call without an outcome leaves its round open."""
-    rounds = [part.round for part in parts if isinstance(part, ToolPart)]
-    open_rounds = [p.round for p in parts if isinstance(p, ToolPart) and p.status == "running"]
-    last = max(rounds, default=0)
-    return min(open_rounds) - 1 if open_rounds else last
+def completed_rounds(checkpoint: bytes | None) -> int:
+    """How many rounds will not be made again: what was said of later ones does not count."""
+    return 0 if checkpoint is None else int(state_in(checkpoint)["rounds"])
 
 
 def parts_of(events: list[Event]) -> tuple[Part, ...]:

@@ -7,6 +7,7 @@ below never do. A call that cannot be made on an approved route is not made at a
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import random
 import time
@@ -247,7 +248,12 @@ def _unmetered(_: Route, client: Model) -> Model:
 
 def version(mode: Mode, routes: tuple[Route, ...]) -> str:
     """The version of a routing policy: what it says, as a digest."""
-    text = "\n".join([mode, *(route.digest for route in routes)])
+    return _version(mode, tuple(route.digest for route in routes))
+
+
+@functools.lru_cache(maxsize=1024)  # a call must not wait for it; one entry per policy
+def _version(mode: Mode, digests: tuple[str, ...]) -> str:
+    text = "\n".join([mode, *digests])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -60,10 +60,14 @@ class Route:
     upstream: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     served: tuple[str, ...] = ()
+    digest: str = field(init=False, compare=False, repr=False)
+    """SHA-256 over everything but the route's own name, in hex."""
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 over everything but the route's own name, in hex."""
+    def __post_init__(self) -> None:
+        """Make the digest, once: every model call asks for it several times."""
+        object.__setattr__(self, "digest", self._hashed())
+
+    def _hashed(self) -> str:
         fields = {
             "provider": self.provider,
             "model": self.model,

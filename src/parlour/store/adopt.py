@@ -2,7 +2,8 @@
 
 A turn comes with all that going on needs: who asked and what, the conversation before it, what its
 former owner had said at its last heartbeat, and its last completed round. The fence grows, so that
-a former owner that was only frozen changes nothing any more.
+a former owner that was only frozen changes nothing any more. What it had spent is booked once: the
+turn begins again with nothing spent (`[]`), which is not the same as never having told.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ ORDER BY turns.lease_until LIMIT %(most)s FOR UPDATE OF turns SKIP LOCKED
 
 _TAKE: LiteralString = """
 WITH RECURSIVE taken AS (
-  UPDATE turns SET owner = %(owner)s, fence = fence + 1, takeovers = takeovers + 1, spent = NULL,
+  UPDATE turns SET owner = %(owner)s, fence = fence + 1, takeovers = takeovers + 1, spent = '[]',
     lease_until = now() + %(lease)s * interval '1 second'
   WHERE id = %(turn)s RETURNING id, thread, fence, takeovers, user_message, principal),
 branch AS (

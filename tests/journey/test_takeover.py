@@ -1,0 +1,113 @@
+"""A turn whose process is gone, gone on with here: as guarded, and as paid, as any other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from parlour.api.access import LOCAL
+from parlour.domain import ModelCall, ThreadId
+from parlour.events import types as ev
+from parlour.store.database import Database
+from parlour.store.lost import Leave
+from parlour.store.turns import Claim, Turns
+from tests.house import House, events_of, final, said
+from tests.journey.conftest import OpenHouse, Script
+from tests.live.steps import claimed, count, new_turn
+
+KEY = "sk-live-4f8a9c0e1b2d3f4a5b6c7d"
+THREAD = ThreadId("c1")
+SCRIPT: Script = [
+    {"when": "key", "steps": [{"text": f"It is {KEY} and no other.", "pace": 20}]},
+    {"when": "hello", "steps": [{"text": "Hello there."}]},
+]
+
+
+async def left_behind(database: Database, text: str) -> Claim:
+    """A committed turn whose owner is gone."""
+    return await claimed(Turns(database), new_turn(text, principal=LOCAL, thread=THREAD, lease_s=0))
+
+
+async def answered(house: House, turn: str) -> list[ev.Event]:
+    """All of the turn, and its one end."""
+    frames = await house.read(THREAD, turn)
+    final(frames)
+    return events_of(frames)
+
+
+@pytest.mark.promise("P5", "P20")
+async def test_a_turn_that_was_left_behind_is_answered_here(
+    open_house: OpenHouse, database: Database
+) -> None:
+    claim = await left_behind(database, "hello")
+    async with open_house(SCRIPT, limits={"lease_s": 1}) as house:
+        frames = await house.read(THREAD, claim.turn)
+        assert final(frames).status == "done"
+        assert said(frames) == "Hello there."
+        assert any(isinstance(event, ev.Restart) for event in events_of(frames))
+
+
+@pytest.mark.parametrize("mode", ["safe", "stream"])
+async def test_what_it_says_is_checked_as_when_it_began(
+    open_house: OpenHouse, database: Database, mode: str
+) -> None:
+    """Seen in the log itself, and of a slow answer: the store has no word that was withdrawn, nor
+    does a log that the words had not reached before."""
+    claim = await left_behind(database, "the key, please")
+    policy = {"output": {"mode": mode}}
+    async with open_house(SCRIPT, limits={"lease_s": 1}, policy=policy) as house:
+        await answered(house, claim.turn)
+        log = await house.services.events.attach(claim.turn)
+        assert log is not None
+        shown = b"".join(log.payloads)
+        assert b'"replace"' in shown
+        if mode == "safe":
+            assert KEY[:12].encode() not in shown
+        _, body = await house.get(f"/api/threads/{THREAD}")
+        assert KEY not in str(body)
+
+
+def priced(_: str, call: ModelCall) -> ModelCall:
+    return call
+
+
+async def adopt(database: Database, leave: Leave | None = None) -> list[Any]:
+    return await Turns(database).adopt(
+        "another", priced, lease_s=0, window=20, leave=leave or Leave(), most=10
+    )
+
+
+@pytest.mark.promise("P16")
+async def test_what_the_dead_owner_spent_is_booked_once_however_often_it_is_adopted(
+    database: Database,
+) -> None:
+    await left_behind(database, "hello")
+    for _ in range(3):
+        (adopted,) = await adopt(database)
+    assert adopted.takeovers == 3
+    assert await count(database, "model_calls") == 1
+
+
+@pytest.mark.promise("P5")
+async def test_a_turn_that_outlives_its_processes_too_often_is_ended(database: Database) -> None:
+    claim = await left_behind(database, "hello")
+    leave = Leave(takeovers_max=2)
+    assert [len(await adopt(database, leave)) for _ in range(3)] == [1, 1, 0]
+    lost = await Turns(database).reap(priced, leave=leave)
+    assert [turn.id for turn in lost] == [claim.turn]
+
+
+async def test_a_former_owner_changes_nothing_any_more(database: Database) -> None:
+    claim = await left_behind(database, "hello")
+    (adopted,) = await adopt(database)
+    assert adopted.fence > claim.fence
+    turns = Turns(database)
+    assert not await turns.save_checkpoint(claim.turn, claim.fence, b"x")
+    assert not await turns.hand_over(claim.turn, claim.fence, b"[]", "[]")
+
+
+async def test_a_stop_that_was_asked_for_is_not_gone_on_with(database: Database) -> None:
+    claim = await left_behind(database, "hello")
+    await Turns(database).request_stop(LOCAL, THREAD, claim.turn)
+    assert await adopt(database) == []
