@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import random
 import re
 import time
 import uuid
@@ -132,7 +133,7 @@ class Connection(asyncio.Protocol):
         """Count, time and keep; this is the hot path of the load generator."""
         reply = self.reply
         reply += data
-        tokens = data.count(b"~")
+        tokens = data.count(wire.MARK)
         if tokens:
             now = time.perf_counter()
             if self.last:
@@ -178,7 +179,7 @@ def fault(reply: bytes, dialect: wire.Dialect, tokens: int) -> str:
     except ValueError as error:
         return f"cut: {error}"
     if text != wire.answer(tokens):
-        return f"wrong text: {text.count('~')} of {tokens} tokens"
+        return f"wrong text: {text.count(wire.MARK.decode())} of {tokens} tokens"
     return ""
 
 
@@ -273,6 +274,7 @@ async def turns(
 
     async def client(number: int) -> None:
         connection = await _connect(address, meter)
+        chance = random.Random(number)  # no secret
         pair = [str(uuid.uuid4()), str(uuid.uuid4())]
         count = 0
         while time.perf_counter() - began < seconds:
@@ -294,8 +296,8 @@ async def turns(
                 continue
             firsts.append((connection.first - connection.began) * 1000)
             wholes.append((connection.ended - connection.began) * 1000)
-            if pause_s:
-                await asyncio.sleep(pause_s)
+            if pause_s:  # not in step with the others: people are not
+                await asyncio.sleep(pause_s * chance.uniform(0.5, 1.5))
         connection.close()
 
     await asyncio.gather(*(client(number) for number in range(clients)))

@@ -7,6 +7,7 @@ directory of the run. Errors are `CannotMeasure` with a sentence that says what 
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import shlex
 import shutil
@@ -24,6 +25,7 @@ from pathlib import Path
 from benchmarks import system, wire
 
 ROOT = Path(__file__).resolve().parent.parent
+TIER = {"requests_per_hour": 10**6, "tokens_per_day": 10**9, "turns_at_once": 10**4}
 PARLOUR_COMMAND = f"{shlex.quote(sys.executable)} -m parlour.cli serve"
 READY_LIMIT_S = 120.0  # A first start of Parlour makes its database.
 STOP_LIMIT_S = 30.0
@@ -239,5 +241,6 @@ def parlour(
         "PARLOUR_DATA_DIR": str(data_dir),
         "PARLOUR_SECRET": wire.SECRET,
         "PARLOUR_AUDIENCE": wire.AUDIENCE,
+        "PARLOUR_POLICY__LIMITS__TIERS": json.dumps({"bench": TIER}),
     }
     return Launch("parlour", command, port, "/health/ready", core, environment | extra, data_dir)

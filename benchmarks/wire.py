@@ -1,8 +1,10 @@
 """The text that the mock provider says, and how each face of a server is asked and read.
 
-Every token holds exactly one `~`, a byte that appears nowhere else in a reply (ids, headers and
-JSON keys have none). So a reader can count tokens in raw bytes, however they are framed, joined or
-cut, and the load generator stays cheap. Whole replies are parsed only after the measurement.
+Every token holds exactly one `^`, a byte that appears nowhere else in a reply (ids, headers and
+JSON keys have none), before a word of ordinary prose: what a server does about a number, a link or
+a tag in a text is no part of what a word costs. So a reader can count tokens in raw bytes, however
+they are framed, joined or cut, and the load generator stays cheap. Whole replies are parsed only
+after the measurement.
 """
 
 from __future__ import annotations
@@ -19,7 +21,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import cast
 
-MARK = b"~"
+MARK = b"^"
+_PROSE = re.findall(
+    r"\S+",
+    "Sales grew in most regions last quarter, and the chart above shows where: the north kept its "
+    "lead while the south caught up. Filter by month to see which products made the difference.",
+)
 END_OF_CHUNKS = b"\r\n0\r\n\r\n"
 SECRET = "a-secret-that-only-the-benchmark-knows"  # 38 characters; HS256 wants 32 or more.
 AUDIENCE = "parlour"
@@ -29,7 +36,8 @@ _ORDER = re.compile(r"bench-(\d+)-(\d+)")
 
 def token(index: int) -> str:
     """The text of token `index`, counted from 0; the first has no space before it."""
-    return f" ~{index}" if index else "~0"
+    word = _PROSE[index % len(_PROSE)]
+    return f" ^{word}" if index else f"^{word}"
 
 
 def answer(tokens: int) -> str:
@@ -70,16 +78,19 @@ class Dialect:
     text: Callable[[dict[str, object]], str]
 
 
-def _http(path: str, body: object, *, bearer: str = "") -> bytes:
+def _http(path: str, body: object, *, headers: str = "") -> bytes:
     data = json.dumps(body, separators=(",", ":")).encode()
     head = (
         f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
         f"Accept: text/event-stream\r\nContent-Length: {len(data)}\r\n"
     )
-    if bearer:
-        # The host has shown the disclosure; the first message of each user writes the receipt.
-        head += f"Authorization: Bearer {bearer}\r\nX-Parlour-Disclosure: {_edition()}\r\n"
-    return f"{head}\r\n".encode() + data
+    return f"{head}{headers}\r\n".encode() + data
+
+
+def _signed_in(ask: Ask) -> str:
+    # The host has shown the disclosure; the first message of each user writes the receipt.
+    token = bearer(ask.user)
+    return f"Authorization: Bearer {token}\r\nX-Parlour-Disclosure: {_edition()}\r\n"
 
 
 @functools.cache
@@ -106,7 +117,7 @@ def bearer(user: int) -> str:
         claims = {
             "sub": f"user-{user}",
             "workspace": "bench",
-            "tier": "custom",  # no limits: whoever waits for one is not measured
+            "tier": "bench",  # limits that are counted and never reached
             "aud": AUDIENCE,
             "name": f"User {user}",
             "iat": int(time.time()),
@@ -121,7 +132,7 @@ def bearer(user: int) -> str:
 
 def _ask_native(ask: Ask) -> bytes:
     body = {"message_id": str(uuid.uuid4()), "text": order(ask.rate, ask.tokens)}
-    return _http(f"/api/threads/{ask.thread}/turns", body, bearer=bearer(ask.user))
+    return _http(f"/api/threads/{ask.thread}/turns", body, headers=_signed_in(ask))
 
 
 def _read_native(payload: dict[str, object]) -> str:
@@ -135,7 +146,7 @@ def _ask_ai_sdk(ask: Ask) -> bytes:
         "parts": [{"type": "text", "text": order(ask.rate, ask.tokens)}],
     }
     body = {"id": ask.thread, "trigger": "submit-message", "message": message}
-    return _http("/api/chat", body, bearer=bearer(ask.user))
+    return _http("/api/chat", body, headers=_signed_in(ask))
 
 
 def _read_ai_sdk(payload: dict[str, object]) -> str:
@@ -148,11 +159,11 @@ def _openai_body(ask: Ask) -> dict[str, object]:
 
 
 def _ask_openai(ask: Ask) -> bytes:
-    return _http("/v1/chat/completions", _openai_body(ask), bearer=bearer(ask.user))
+    return _http("/v1/chat/completions", _openai_body(ask), headers=_signed_in(ask))
 
 
 def _ask_upstream(ask: Ask) -> bytes:
-    return _http("/v1/chat/completions", _openai_body(ask), bearer="x")
+    return _http("/v1/chat/completions", _openai_body(ask))
 
 
 def _read_openai(payload: dict[str, object]) -> str:

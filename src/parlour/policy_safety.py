@@ -92,7 +92,7 @@ class OutputPolicy(_Section):
 
     mode: Literal["off", "stream", "safe"] = Field(
         "stream",
-        description="`safe` shows an answer once all of it was checked. `stream` checks every 64 "
+        description="`safe` shows an answer once all of it was checked. `stream` checks every 100 "
         "pieces and at the end, and withdraws; for OpenAI clients, who cannot take back, it shows "
         "checked blocks.",
     )

@@ -23,7 +23,7 @@ from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
 from parlour.models.refusals import told, unreadable
 from parlour.models.sse import EventSplitter
 from parlour.models.toolcalls import ToolCallPieces
-from parlour.models.usage import apart, broken_usage, usage_of
+from parlour.models.usage import Spending, apart, usage_of
 from parlour.models.wire import DONE, FINISHED, OPEN, SPEAKING, Wire
 
 API_VERSION = "2023-06-01"  # the only one that is not deprecated
@@ -231,13 +231,15 @@ class AnthropicReader:
         The first event has the exact counts of what was read; those of what was said come last.
         """
 
+        counting = Spending(request)
+
         def spent() -> Usage | None:
             if self._usage.output_tokens is not None:
                 return _usage(self._usage)
             if not self._model and self._usage.input_tokens is None:
                 return None
             said, thought = "".join(self._text) + self._calls.said(), "".join(self._thought)
-            counted = broken_usage(request, said=said, thought=thought)
+            counted = counting.usage(said=said, thought=thought)
             if self._usage.input_tokens is None:
                 return counted
             told = _usage(self._usage)

@@ -25,7 +25,7 @@ from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
 from parlour.models.refusals import told, unreadable
 from parlour.models.sse import EventSplitter
 from parlour.models.toolcalls import ToolCallPieces
-from parlour.models.usage import broken_usage, buckets, usage_of
+from parlour.models.usage import Spending, buckets, usage_of
 from parlour.models.wire import DONE, FINISHED, OPEN, SPEAKING, Wire
 
 # Models that know only `max_completion_tokens`, by OpenAI's own names, also behind a gateway's
@@ -245,12 +245,13 @@ class OpenAIReader:
             upstream=self._upstream,
             request_id=self._id,
         )
-        if self._usage is None:
-            return dataclasses.replace(reply, usage=usage_of(reply, request))
-        return reply
+        told = self._usage is not None
+        return reply if told else dataclasses.replace(reply, usage=usage_of(reply, request))
 
     def spending(self, request: ModelRequest) -> Callable[[], Usage | None]:
         """For the request's tally: what this reply has used so far."""
+
+        counting = Spending(request)
 
         def spent() -> Usage | None:
             if self._usage is not None:
@@ -258,8 +259,7 @@ class OpenAIReader:
             calls = self._calls.said()
             if not (self._model or self._text or self._thought or calls):
                 return None
-            said, thought = self._text.join() + calls, self._thought.join()
-            return broken_usage(request, said=said, thought=thought)
+            return counting.usage(said=self._text.join() + calls, thought=self._thought.join())
 
         return spent
 

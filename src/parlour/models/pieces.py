@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-FOLD = 64  # pieces that become one
+FOLD = 100  # pieces that become one
 
 
 class Pieces:

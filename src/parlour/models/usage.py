@@ -106,6 +106,39 @@ def broken_usage(request: ModelRequest, *, said: str, thought: str = "") -> Usag
     )
 
 
+class Spending:
+    """What a call has used so far, asked again and again: what was counted is not counted again.
+
+    Where two counts meet, a token may count as two; the figure is an estimate anyway.
+    """
+
+    def __init__(self, request: ModelRequest) -> None:
+        self._request = request
+        self._input: int | None = None
+        self._said, self._thought = _Growing(), _Growing()
+
+    def usage(self, *, said: str, thought: str) -> Usage:
+        """Usage by now, marked as estimated; `said` and `thought` are whole."""
+        if self._input is None:
+            self._input = estimate_prompt(self._request)
+        return Usage(
+            input=self._input,
+            output=self._said.count(said),
+            reasoning=self._thought.count(thought),
+            estimated=True,
+        )
+
+
+class _Growing:
+    def __init__(self) -> None:
+        self._chars = self._tokens = 0
+
+    def count(self, text: str) -> int:
+        self._tokens += tokens.count(text[self._chars :])
+        self._chars = max(self._chars, len(text))
+        return self._tokens
+
+
 def usage_of(reply: ModelReply, request: ModelRequest) -> Usage:
     """An estimate for a whole reply, tool calls included."""
     calls = "".join(call.name + call.raw for call in reply.tool_calls)

@@ -46,7 +46,7 @@ async def test_a_reader_that_leaves_is_counted_as_aborted(
     mock, address = upstream
     reader, writer = await asyncio.open_connection(address.host, address.port)
     writer.write(wire.UPSTREAM.request(wire.Ask(0, "t", 30, 1000)))
-    await reader.readuntil(b"~0")
+    await reader.readuntil(b"^Sales")
     assert mock.stats.open == 1
     writer.close()
     async with asyncio.timeout(5):

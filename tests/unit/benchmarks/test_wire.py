@@ -18,8 +18,8 @@ def native_frame(seq: int, text: str) -> bytes:
 
 
 def test_every_token_holds_one_mark_and_the_answer_is_their_sum() -> None:
-    assert all(wire.token(index).count("~") == 1 for index in range(200))
-    assert wire.answer(3) == "~0 ~1 ~2"
+    assert all(wire.token(index).count("^") == 1 for index in range(200))
+    assert wire.answer(3) == "^Sales ^grew ^in"
 
 
 def test_an_order_survives_being_said_within_other_words() -> None:
@@ -28,23 +28,23 @@ def test_an_order_survives_being_said_within_other_words() -> None:
 
 
 def test_text_is_read_whatever_the_chunks_cut() -> None:
-    stream = native_frame(1, "~0") + b": keep-alive\n\n" + native_frame(2, " ~1")
+    stream = native_frame(1, "^Sales") + b": keep-alive\n\n" + native_frame(2, " ^grew")
     pieces = [stream[at : at + 7] for at in range(0, len(stream), 7)]
-    assert wire.said(chunked(*pieces), wire.NATIVE) == "~0 ~1"
+    assert wire.said(chunked(*pieces), wire.NATIVE) == "^Sales ^grew"
 
 
 def test_each_dialect_reads_only_the_text_of_the_answer() -> None:
-    assert wire.NATIVE.text({"type": "reasoning", "text": "~9"}) == ""
-    assert wire.AI_SDK.text({"type": "text-delta", "id": "1", "delta": "~0"}) == "~0"
-    assert wire.AI_SDK.text({"type": "data-status", "data": {"text": "~9"}}) == ""
-    assert wire.OPENAI.text({"choices": [{"delta": {"content": "~0"}}]}) == "~0"
+    assert wire.NATIVE.text({"type": "reasoning", "text": "^no"}) == ""
+    assert wire.AI_SDK.text({"type": "text-delta", "id": "1", "delta": "^Sales"}) == "^Sales"
+    assert wire.AI_SDK.text({"type": "data-status", "data": {"text": "^no"}}) == ""
+    assert wire.OPENAI.text({"choices": [{"delta": {"content": "^Sales"}}]}) == "^Sales"
     assert wire.OPENAI.text({"choices": []}) == ""
-    assert wire.REFERENCE.text({"content": "~0"}) == "~0"
+    assert wire.REFERENCE.text({"content": "^Sales"}) == "^Sales"
 
 
 def test_done_is_no_text() -> None:
-    reply = chunked(b'data: {"content": "~0"}\n\n', b"data: [DONE]\n\n")
-    assert wire.said(reply, wire.REFERENCE) == "~0"
+    reply = chunked(b'data: {"content": "^Sales"}\n\n', b"data: [DONE]\n\n")
+    assert wire.said(reply, wire.REFERENCE) == "^Sales"
 
 
 def test_a_reply_with_a_length_is_read_too() -> None:
@@ -53,18 +53,18 @@ def test_a_reply_with_a_length_is_read_too() -> None:
 
 @pytest.mark.parametrize("cut", [1, 8, 20])
 def test_a_cut_reply_is_an_error(cut: int) -> None:
-    whole = chunked(native_frame(1, "~0"))
+    whole = chunked(native_frame(1, "^Sales"))
     with pytest.raises(ValueError, match="ends within"):
         wire.body(whole[:-cut] if cut > 5 else whole[:20])
 
 
 def test_a_whole_reply_has_no_fault() -> None:
-    reply = chunked(native_frame(1, "~0"), native_frame(2, " ~1"))
+    reply = chunked(native_frame(1, "^Sales"), native_frame(2, " ^grew"))
     assert load.fault(reply, wire.NATIVE, 2) == ""
 
 
 def test_a_lost_token_a_cut_and_a_refusal_are_faults() -> None:
-    reply = chunked(native_frame(1, "~0"))
+    reply = chunked(native_frame(1, "^Sales"))
     assert load.fault(reply, wire.NATIVE, 2) == "wrong text: 1 of 2 tokens"
     assert load.fault(reply[:-9], wire.NATIVE, 1).startswith("cut:")
     assert load.fault(chunked(b"busy", status=503), wire.NATIVE, 1).startswith("status 503")

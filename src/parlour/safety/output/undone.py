@@ -23,10 +23,13 @@ _BASE32 = re.compile(r"[A-Z2-7]{24,}")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}[:.]?){12,}")
 _BITS = re.compile(r"(?:[01]{6,8}\s+){8,}")
 _WORDS = re.compile(r"[^\W_]+")
+_NO_WORD = {code: None for code in range(128) if not chr(code).isalnum()}
 
 
 def squeezed(text: str) -> str:
     """Letters and digits alone, in small letters."""
+    if text.isascii():  # five times as fast, and looked at with every hundredth token
+        return text.translate(_NO_WORD).lower()
     return "".join(_WORDS.findall(text)).lower()
 
 
@@ -46,7 +49,7 @@ def decoded(text: str) -> Iterator[str]:
         yield plain
     for match in _SPELLED.finditer(plain):
         yield match.group()[::2]
-    for run in _BITS.findall(plain + " "):
+    for run in _BITS.findall(plain + " ") if "0" in plain and "1" in plain else ():
         yield "".join(chr(int(bits, 2)) for bits in run.split())
     if _LONG.search(plain):
         yield from _long(plain)

@@ -25,7 +25,7 @@ class WholePlaceholders:
 
     def __init__(self) -> None:
         self._held = ""
-        self._word = ""  # since the last white space
+        self._before = ""  # what was shown last, for the word that a placeholder stands in
         self.held_since: float | None = None
 
     @property
@@ -34,11 +34,14 @@ class WholePlaceholders:
         return bool(self._held)
 
     def passed(self, text: str) -> None:
-        """Remember whether we are within an address."""
-        self._word = _last_word(self._word + text)
+        """Remember what stands before the next piece."""
+        self._before = (self._before + text)[-_WORD_MAX:]
 
     def feed(self, text: str) -> str:
         """More text; returns what may be shown now."""
+        if not self._held and "[" not in text and "\\" not in text:
+            self.passed(text)
+            return text
         text, self._held = self._held + text, ""
         half = _HALF.search(text)
         if half:
@@ -56,7 +59,7 @@ class WholePlaceholders:
     def drain(self) -> str:
         """The rest."""
         rest = self.drain_held()
-        self._word = ""
+        self._before = ""
         return rest
 
     def drain_held(self) -> str:
@@ -69,13 +72,13 @@ class WholePlaceholders:
         at = 0
         for match in PLACEHOLDER.finditer(text):
             before = text[at : match.start()]
-            self._word = _last_word(self._word + before)
-            pieces += (before, HIDDEN if "://" in self._word else match[0])
-            self._word += "_"
+            self.passed(before)
+            pieces += (before, HIDDEN if "://" in _last_word(self._before) else match[0])
+            self.passed("_")
             at = match.end()
-        self._word = _last_word(self._word + text[at:])
+        self.passed(text[at:])
         return "".join((*pieces, text[at:]))
 
 
 def _last_word(text: str) -> str:
-    return _SPACE.split(text)[-1][-_WORD_MAX:]
+    return _SPACE.split(text)[-1]
