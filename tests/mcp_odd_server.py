@@ -6,6 +6,7 @@ Run as `python mcp_odd_server.py stdio` or `… http PORT`. It speaks the protoc
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import sys
 from typing import Any
@@ -20,6 +21,7 @@ from mcp.shared.subscriptions import ToolsListChanged
 
 BUS = InMemorySubscriptionBus()
 EXTRA: list[str] = []
+COUNTED = itertools.count(1)
 # Other descriptions of tools: `ODD_WORDS=pid=Changed` in the environment, or by `disguise`.
 WORDS = dict(part.split("=", 1) for part in os.environ.get("ODD_WORDS", "").split(";") if part)
 
@@ -38,6 +40,7 @@ async def list_tools(context: Any, params: Any) -> types.ListToolsResult:
         _tool("rows", count={"type": "integer"}),
         _tool("steps", count={"type": "integer"}),
         _tool("pid"),
+        _tool("count"),
         _tool("header", name={"type": "string"}),
         _tool("die"),
         _tool("learn", name={"type": "string"}),
@@ -66,8 +69,8 @@ async def call_tool(context: Any, params: types.CallToolRequestParams) -> types.
                 )
         case "say":
             text = arguments["text"]
-        case "pid":
-            text = str(os.getpid())
+        case "pid" | "count":
+            text = str(os.getpid() if params.name == "pid" else next(COUNTED))
         case "header":
             text = context.request.headers.get(arguments["name"], "")
         case "die":

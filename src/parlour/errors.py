@@ -34,6 +34,7 @@
     |- Upstream                502  upstream_*   (a model provider did not answer as agreed)
     |- TurnLost                500  turn_lost    (its process died)
     |- TurnTimeout             504  turn_timeout
+    |- QuestionLimit           422  question_limit
     `- Internal                500  internal
 
 `str(problem)` is a sentence for people: what happened and what to do. `api/problems.py` alone turns
@@ -325,6 +326,14 @@ class TurnTimeout(Problem):
     status = 504
     title = "The answer took too long"
     retryable = True
+
+
+class QuestionLimit(Problem):
+    """The model still asked for tools after the last step of a question (`question.rounds_max`)."""
+
+    code = "question_limit"
+    status = 422
+    title = "The question needed too many steps"
 
 
 class Internal(Problem):

@@ -100,6 +100,11 @@ class McpServer(Section):
         default_factory=list[str],
         description="Tools whose doing can be undone, by name or pattern: people are told so.",
     )
+    pollable: list[str] = Field(
+        default_factory=list[str],
+        description="Tools that are there to be asked again (the state of a job), by name or "
+        "pattern: the same call may be made for as long as its results change.",
+    )
     statements: dict[str, str] = Field(
         default_factory=dict[str, str],
         description="Tools that run a statement, by name or pattern, each with the argument that "

@@ -30,10 +30,33 @@ class Section(BaseModel):
 
 
 class QuestionPolicy(Section):
-    """How much one question may take."""
+    """How much one question may take. At a limit the model gets no more tools, answers with what it
+    has and says what was not done; `limits.turn_s_max` ends the turn."""
 
     tool_calls_max: int = Field(3, ge=0, description="Tool calls for one question.")
-    rounds_max: int = Field(6, ge=1, description="Model calls for one question.")
+    rounds_max: int = Field(
+        6,
+        ge=1,
+        description="Model calls for one question; the last one has no tools, and a model that "
+        "asks for some all the same ends the turn (`question_limit`).",
+    )
+    tools_s_max: float = Field(
+        90,
+        gt=0,
+        description="Seconds of a question in which tools run; one that runs longer is given up. "
+        "At most three quarters of `limits.turn_s_max`, so that time for the answer is left.",
+    )
+    same_result_at: int = Field(
+        3,
+        ge=2,
+        description="A call that gave the same result each time is not made this time any more.",
+    )
+    same_call_at: int = Field(
+        6,
+        ge=2,
+        description="The same call, whatever its results, is not made this time any more, unless "
+        "the tool is in its server's `pollable`.",
+    )
 
 
 class LinksPolicy(Section):

@@ -37,10 +37,9 @@ Settle = Callable[[Note, ProgressReport], Awaitable[ToolOutcome]]
 
 
 async def judged(
-    gate: Gate | None, calls: Sequence[ToolRequest], messages: Sequence[ChatMessage], left: int
+    gate: Gate | None, calls: Sequence[ToolRequest], messages: Sequence[ChatMessage]
 ) -> list[Verdict]:
-    """The verdicts on the first `left` calls, as many as there are; without a gate all may run."""
-    within = calls[:left]
-    if gate is None or not within:
-        return [ALLOW] * len(within)
-    return list(await gate(within, messages))
+    """The verdict on each call; without a gate all may run."""
+    if gate is None or not calls:
+        return [ALLOW] * len(calls)
+    return list(await gate(calls, messages))

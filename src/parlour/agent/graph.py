@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import math
 import operator
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Protocol, TypedDict, cast
 
@@ -23,15 +24,35 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
+from parlour.agent import bounds
+from parlour.agent.bounds import AgentLimits, Refusal
 from parlour.agent.gate import Gate, Note, ProgressReport, Settle, Verdict, judged
-from parlour.agent.prompt import LIMIT_REACHED
+from parlour.agent.loops import REFUSED, Wish
 from parlour.domain import ToolOutcome, ToolRequest, ToolSpec
-from parlour.events.types import Event, Progress, RoundEnd, ToolCall, ToolResult
+from parlour.events.types import Event, Notice, Progress, RoundEnd, Status, ToolCall, ToolResult
 from parlour.models.port import ChatMessage, Model, ModelReply, ModelRequest, ModelSink
 
+LATE = (
+    "This was given up, because the time for tools in this question is over. Whether it took "
+    "effect is not known; do not repeat it, and tell the user."
+)
+
 CallTool = Callable[[ToolRequest, ProgressReport], Awaitable[ToolOutcome]]
-# The real tool's name and arguments, and its title: one tool may call another by name.
-ResolveTool = Callable[[ToolRequest], Awaitable[tuple[ToolRequest, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTool:
+    """What a request really asks for (one tool may call another by name), and its title.
+
+    `pollable`: it may be asked again and again.
+    """
+
+    request: ToolRequest
+    title: str
+    pollable: bool = False
+
+
+ResolveTool = Callable[[ToolRequest], Awaitable[FoundTool]]
 
 
 class AgentSink(ModelSink, Protocol):
@@ -40,16 +61,6 @@ class AgentSink(ModelSink, Protocol):
     def event(self, event: Event) -> None:
         """Something other than text happened."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class AgentLimits:
-    """Bounds of one turn. Tokens are per model reply."""
-
-    rounds_max: int
-    tool_calls_max: int
-    reply_tokens_max: int
-    temperature: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,7 @@ class Run:
     gate: Gate | None = None
     settle: Settle | None = None
     resume: State | None = None
+    caught: Callable[[str], None] = lambda rule: None  # hears each call that a rule refuses
 
 
 class State(TypedDict):
@@ -100,14 +112,15 @@ class Answer:
 
 
 def _request(run: Run, state: State) -> ModelRequest:
-    number = state["rounds"] + 1
-    spent = number >= run.limits.rounds_max or state["tool_calls"] >= run.limits.tool_calls_max
+    over = bounds.spent(
+        run.limits, state["messages"], rounds=state["rounds"], calls=state["tool_calls"]
+    )
     messages = run.prompt + state["messages"]
-    if spent and state["messages"]:
-        messages = [*messages, {"role": "system", "content": LIMIT_REACHED}]
+    if over and state["messages"]:
+        messages = [*messages, {"role": "system", "content": bounds.words_of(over)}]
     return ModelRequest(
         messages=messages,
-        tools=() if spent else run.tools,
+        tools=() if over else run.tools,
         max_tokens=run.limits.reply_tokens_max,
         temperature=run.limits.temperature,
     )
@@ -130,58 +143,113 @@ async def _model_round(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
 
 
 async def _tool_round(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
-    """All calls of a round side by side; those over the limit are answered, not made, and those
-    that need a person's approval are left for later."""
-    run = runtime.context
+    """All calls of a round side by side; those that a limit refuses are answered, not made, and
+    those that need a person's approval are left for later."""
+    run, messages = runtime.context, state["messages"]
+    bounds.check_rounds(run.limits, state["rounds"])
     asked = [
         ToolRequest(call["id"], call["name"], call["arguments"], call.get("raw", ""))
-        for call in state["messages"][-1]["tool_calls"]
+        for call in messages[-1]["tool_calls"]
     ]
     found = await asyncio.gather(*(run.resolve_tool(call) for call in asked))
-    calls = [call for call, _ in found]
-    left = max(0, run.limits.tool_calls_max - state["tool_calls"])
-    for call, title in found:
-        run.sink.event(
-            ToolCall(
-                call_id=call.id,
-                name=call.name,
-                title=title,
-                arguments=call.arguments if call.arguments is not None else call.raw,
-            )
-        )
-    run.sink.flush()
-    verdicts = await judged(run.gate, calls, state["messages"], left)
-    limit = run.limits.tool_calls_max
-    over = Verdict("deny", f"Not called: a question may use {limit} tool calls, and they are used.")
-    verdicts += [over] * (len(calls) - len(verdicts))
-    judgements = list(zip(asked, calls, verdicts, strict=True))
-    pending = [{**v.note, "asked": ask.name} for ask, _, v in judgements if v.note is not None]
+    _announce(run, found)
+    wishes = [Wish(ask, tool.pollable) for ask, tool in zip(asked, found, strict=True)]
+    refused = bounds.refusals(run.limits, messages[:-1], wishes, calls=state["tool_calls"])
+    allowed = [tool.request for tool, no in zip(found, refused, strict=True) if no is None]
+    verdicts = iter(await judged(run.gate, allowed, messages))
+    judgements = [
+        (ask, tool.request, no or next(verdicts))
+        for ask, tool, no in zip(asked, found, refused, strict=True)
+    ]
+    pending = [
+        {**v.note, "asked": ask.name}
+        for ask, _, v in judgements
+        if isinstance(v, Verdict) and v.note is not None
+    ]
     results = await asyncio.gather(
-        *(_call(run, ask, call, v) for ask, call, v in judgements if v.note is None)
+        *(
+            _call(run, ask, call, v)
+            for ask, call, v in judgements
+            if isinstance(v, Refusal) or v.note is None
+        )
     )
+    _tell(run, messages, [no for no in refused if no is not None], results, found[-1].title)
     if not pending:
         run.sink.event(RoundEnd(round=state["rounds"], kind="reasoning"))
         run.sink.flush()
     return {
         "messages": results,
-        "tool_calls": state["tool_calls"] + len(calls),
+        "tool_calls": state["tool_calls"] + len(asked),
         "pending": pending,
     }
 
 
-async def _call(run: Run, asked: ToolRequest, call: ToolRequest, verdict: Verdict) -> ChatMessage:
-    """Make one call, unless the gate refuses it. The model hears of it by the name it used."""
+def _announce(run: Run, found: Sequence[FoundTool]) -> None:
+    """Say which tools the model asks for."""
+    for tool in found:
+        call = tool.request
+        run.sink.event(
+            ToolCall(
+                call_id=call.id,
+                name=call.name,
+                title=tool.title,
+                arguments=call.arguments if call.arguments is not None else call.raw,
+            )
+        )
+    run.sink.flush()
+
+
+def _tell(
+    run: Run,
+    messages: Sequence[ChatMessage],
+    refused: Sequence[Refusal],
+    results: Sequence[ChatMessage],
+    title: str,
+) -> None:
+    """Say what a limit kept from being done, and how far it is."""
+    for refusal in refused:
+        run.caught(refusal.rule)
+    if notice := bounds.notice_of(messages, refused, run.limits):
+        run.sink.event(Notice(kind="limit", text=notice))
+    if status := bounds.so_far(messages, results, title):
+        run.sink.event(Status(text=status))
+    run.sink.flush()
+
+
+async def _call(
+    run: Run, asked: ToolRequest, call: ToolRequest, verdict: Verdict | Refusal
+) -> ChatMessage:
+    """Make one call, unless it is refused. The model hears of it by the name it used."""
+    if isinstance(verdict, Refusal):
+        told = _told(run, call.id, call.name, ToolOutcome(ok=False, text=verdict.words), asked.name)
+        return {**told, REFUSED: verdict.rule}
+    outcome = ToolOutcome(ok=False, text=verdict.words)
     if verdict.answer == "allow":
-        outcome = await run.call_tool(call, _reporter(run, call.id))
-    else:
-        outcome = ToolOutcome(ok=False, text=verdict.words)
+        outcome = await _in_time(run, run.call_tool(call, _reporter(run, call.id)))
     return _told(run, call.id, call.name, outcome, asked.name)
+
+
+async def _in_time(run: Run, calling: Awaitable[ToolOutcome]) -> ToolOutcome:
+    """What came of a call, or that it was given up at the end of the time for tools."""
+    began = asyncio.get_running_loop().time()
+    until = run.limits.tools_until
+    bound = asyncio.timeout_at(None if math.isinf(until) else until)
+    try:
+        async with bound:
+            return await calling
+    except TimeoutError:
+        if not bound.expired():
+            raise
+        run.caught(bounds.LIMITS)
+        elapsed_ms = round((asyncio.get_running_loop().time() - began) * 1000)
+        return ToolOutcome(ok=False, text=LATE, elapsed_ms=elapsed_ms)
 
 
 async def _decided_round(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
     """What people have decided: the calls they allowed are made, the others are answered."""
     run = runtime.context
     results = await asyncio.gather(*(_settled(run, note) for note in state["pending"]))
+    _tell(run, state["messages"], (), results, state["pending"][-1]["title"])
     run.sink.event(RoundEnd(round=state["rounds"], kind="reasoning"))
     run.sink.flush()
     return {"messages": results, "pending": []}
@@ -189,7 +257,7 @@ async def _decided_round(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
 
 async def _settled(run: Run, note: Note) -> ChatMessage:
     assert run.settle is not None  # noqa: S101  # who resumes brings it
-    outcome = await run.settle(note, _reporter(run, note["call_id"]))
+    outcome = await _in_time(run, run.settle(note, _reporter(run, note["call_id"])))
     return _told(run, note["call_id"], note["name"], outcome, note["asked"])
 
 

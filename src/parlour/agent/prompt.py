@@ -7,11 +7,6 @@ from __future__ import annotations
 
 from importlib import resources
 
-LIMIT_REACHED = (
-    "You have used all the tool calls of this question. Answer now with what you have, and say "
-    "plainly what was not done."
-)
-
 
 def system_prompt(own_words: str = "") -> str:
     """The system message; `own_words` are the product team's (setting `system_prompt`)."""

@@ -6,7 +6,9 @@ import asyncio
 from functools import partial
 
 from parlour import tokens
-from parlour.agent.graph import Agent, AgentLimits, Answer, ProgressReport, Run
+from parlour.agent.bounds import AgentLimits
+from parlour.agent.graph import Agent, Answer, FoundTool, ProgressReport, Run
+from parlour.agent.loops import LoopLimits
 from parlour.agent.prompt import system_prompt
 from parlour.agent.saver import TurnSaver
 from parlour.chat.context import pinned, to_prompt
@@ -26,6 +28,8 @@ from parlour.store.turns import Turns
 from parlour.telemetry import traces as tr
 from parlour.telemetry.metrics import Metrics
 from parlour.tools.toolbox import Guard, Toolbox
+
+TOOLS_SHARE_MAX = 0.75  # of a turn's seconds; the rest is for the answer
 
 
 class Answering:
@@ -66,9 +70,10 @@ class Answering:
         """Drive one turn to its answer. Raises what the model raises, and `TurnLost`."""
         policy = self._policies.of(running.principal.workspace)
 
-        async def resolve_tool(request: ToolRequest) -> tuple[ToolRequest, str]:
+        async def resolve_tool(request: ToolRequest) -> FoundTool:
             resolved = await self._toolbox.resolve(running.principal, request)
-            return resolved.request, self._grounding.words(running, resolved.title)
+            title = self._grounding.words(running, resolved.title)
+            return FoundTool(resolved.request, title, pollable=resolved.pollable)
 
         async def call_tool(request: ToolRequest, report: ProgressReport) -> ToolOutcome:
             # Nothing acts for a message that may yet fail to be stored.
@@ -105,6 +110,7 @@ class Answering:
             gate=gate.judge,
             settle=gate.settle,
             resume=saver.state(waiting.checkpoint) if waiting else None,
+            caught=running.catch,
         )
         try:
             return await self._agent.run(run, saver=saver, thread=running.turn)
@@ -169,9 +175,13 @@ class Answering:
 
     def _agent_limits(self, running: Running) -> AgentLimits:
         question = self._policies.of(running.principal.workspace).question
+        tools_s = min(question.tools_s_max, TOOLS_SHARE_MAX * self._limits.turn_s_max)
+        now = asyncio.get_running_loop().time()
         return AgentLimits(
             rounds_max=question.rounds_max,
             tool_calls_max=question.tool_calls_max,
             reply_tokens_max=self._limits.reply_tokens_max,
             temperature=self._limits.temperature,
+            tools_until=now + tools_s - running.sink.elapsed_ms / 1000,
+            loops=LoopLimits(question.same_result_at, question.same_call_at),
         )

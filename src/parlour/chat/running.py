@@ -53,6 +53,10 @@ class Running:
         """Where to go on, in a turn that was taken over."""
         return self.checkpoint
 
+    def catch(self, rule: str) -> None:
+        """A rule of conduct (safety/rules.toml) has caught something."""
+        self.caught[rule] += 1
+
     def hear(self, event: Event) -> None:
         """Say something beside the answer, at once."""
         self.sink.event(event)

@@ -170,7 +170,10 @@ class Restart(_Event, frozen=True, tag="restart"):
 
 
 class Notice(_Event, frozen=True, tag="notice"):
-    """Something people should know beside the answer: `kind` is a stable word."""
+    """Something people should know beside the answer: `kind` is a stable word.
+
+    Among them `limit`: a limit kept tools from being called, so something may be missing.
+    """
 
     kind: str
     text: str

@@ -28,11 +28,11 @@ class ServerConfig:
     starts of packaged servers take seconds). `result_bytes_max` and `result_tokens_max` are what a
     model sees of one result. `allow` and `deny` are names or patterns (`get_*`); empty `allow` =
     all. The lists from `approve` to `undoable` and `statements` (tool -> dotted path of the
-    argument that holds a statement) are data for whoever judges calls (tools/policy.py). A `pinned`
-    server's tools are offered as they were first seen. `search_tool` and `call_tool` name the two
-    tools of a server that hides the others behind them; empty = found by their shape.
-    `wrap_argument` is the one argument that such hidden tools take. `instructions_chars_max` is how
-    much of the server's own words the model sees.
+    argument that holds a statement) are data for whoever judges calls (tools/policy.py), `pollable`
+    for whoever looks for loops (agent/loops.py). A `pinned` server's tools are offered as they were
+    first seen. `search_tool` and `call_tool` name the two tools of a server that hides the others
+    behind them; empty = found by their shape. `wrap_argument` is the one argument that such hidden
+    tools take. `instructions_chars_max` is how much of the server's own words the model sees.
     """
 
     name: str
@@ -54,6 +54,7 @@ class ServerConfig:
     reads: tuple[str, ...] = ()
     sends: tuple[str, ...] = ()
     undoable: tuple[str, ...] = ()
+    pollable: tuple[str, ...] = ()
     statements: Mapping[str, str] = field(default_factory=dict[str, str])
     pinned: bool = True
     call_by_name: bool = True

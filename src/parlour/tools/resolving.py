@@ -19,6 +19,7 @@ from parlour.tools.connections import Connections
 from parlour.tools.failures import CallFailed
 from parlour.tools.hidden import HiddenTools, Pair
 from parlour.tools.offer import Offer
+from parlour.tools.policy import matches
 from parlour.tools.shapes import as_object
 
 LOOK_UP_S = 3.0  # A finder that is slower tells nothing; the tool is called as an unknown one.
@@ -40,6 +41,12 @@ class Resolved:
     def title(self) -> str:
         """What people read."""
         return self.tool.spec.title if self.tool else self.request.name
+
+    @property
+    def pollable(self) -> bool:
+        """Whether the settings say that it is there to be asked again."""
+        tool = self.tool
+        return tool is not None and matches(tool.real_name, tool.server.pollable)
 
 
 class Resolver:

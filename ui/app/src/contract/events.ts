@@ -45,7 +45,11 @@ export interface Finalize {
   elapsed_ms?: number;
 }
 
-/** Something people should know beside the answer: `kind` is a stable word. */
+/**
+ * Something people should know beside the answer: `kind` is a stable word.
+ *
+ * Among them `limit`: a limit kept tools from being called, so something may be missing.
+ */
 export interface Notice {
   type: "notice";
   kind: string;
