@@ -33,6 +33,7 @@ from parlour.chat.summary import Remembering
 from parlour.chat.takeover import Takeover
 from parlour.chat.till import Till
 from parlour.chat.turn import TurnRunner
+from parlour.chat.waiting import Waiting
 from parlour.events.log import EventLog
 from parlour.limits.room import Room
 from parlour.models.routed import Router
@@ -105,9 +106,7 @@ async def build(settings: Settings, *, clock: Now = utc_now) -> Services:
         metrics=metrics,
     )
     access = parts.access(settings)
-    # What is asked only when somebody scrapes.
-    metrics.read_when_scraped(metrics.postgres, database.load())
-    metrics.read_when_scraped(metrics.redis_log, ground.events.figures())
+    _show_figures(ground)
     return Services(
         settings=settings,
         metrics=metrics,
@@ -146,7 +145,15 @@ async def build(settings: Settings, *, clock: Now = utc_now) -> Services:
         mcp=McpFace(access, ToolResults(database)),
         housekeeping=parts.housekeeping(settings, database),
         probe=LoopProbe(metrics.loop_lag_seconds),
+        waiting=Waiting(runner.running, quiet_s=limits.status_s),
     )
+
+
+def _show_figures(ground: Ground) -> None:
+    """Figures that are asked for only when somebody scrapes."""
+    metrics = ground.metrics
+    metrics.read_when_scraped(metrics.postgres, ground.database.load())
+    metrics.read_when_scraped(metrics.redis_log, ground.events.figures())
 
 
 async def _ground(settings: Settings, clock: Now) -> Ground:

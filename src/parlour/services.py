@@ -23,6 +23,7 @@ from parlour.chat.privacy import Privacy
 from parlour.chat.reading import Readings
 from parlour.chat.till import Till
 from parlour.chat.turn import TurnRunner
+from parlour.chat.waiting import Waiting
 from parlour.errors import ConfigurationError, StoreUnavailable, Upstream
 from parlour.events.log import EventLog
 from parlour.models.port import Model, Warmable
@@ -83,6 +84,7 @@ class Services:
     mcp: McpFace
     housekeeping: Housekeeping
     probe: LoopProbe
+    waiting: Waiting
     draining: bool = False
     _warming: asyncio.Task[None] | None = None
 
@@ -112,6 +114,7 @@ class Services:
         self.price_list.start()
         self.watch.start()
         self.probe.start()
+        self.waiting.start()
         self._warming = asyncio.create_task(self._warm(), name="warm up")
         # What was made at start stays for good: the collector need not look at it again.
         gc.collect()
@@ -145,6 +148,7 @@ class Services:
         await self.runner.drain(self.settings.shutdown_s)
         await self.keeper.close()
         self.probe.stop()
+        self.waiting.stop()
         parts: list[Callable[[], Awaitable[None]]] = [
             self.housekeeping.close,
             self.runner.remembering.close,

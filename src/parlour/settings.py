@@ -69,6 +69,12 @@ class LimitSettings(_Section):
         description="A turn whose process has been silent for so long is gone on with by another; "
         "a process speaks up five times in it.",
     )
+    status_s: float = Field(
+        2,
+        gt=0,
+        description="Seconds without anything new to see, after which people are told in words "
+        "what the answer waits for; again after 5, 15 and 30 times as long.",
+    )
     reader_stall_s: float = Field(
         30, gt=0, description="A reader that takes nothing for so long is dropped; it can resume."
     )

@@ -4,7 +4,7 @@ A filter may hold text back until it knows what it is (a link that is only half 
 or drop it. Nearly every piece concerns no filter: it has none of the characters that they wait for
 (`trigger`), and passes with one look. Filters hold text, never timers: what is held is decided by
 the next piece, by `drain` at the end of a round, or by `settle` when a model falls silent in the
-middle of it (chat/waiting.py asks, for all turns at once).
+middle of it (chat/waiting.py looks, for all turns at once).
 """
 
 from __future__ import annotations

@@ -18,6 +18,15 @@ from parlour.safety.personal.masks import Masks
 
 
 @dataclass(slots=True)
+class Pulse:
+    """When a turn has last shown something new, as chat/waiting.py sees it."""
+
+    size: int = -1  # of the log
+    at: float = 0.0  # monotonic
+    told: int = 0  # times that people were told since
+
+
+@dataclass(slots=True)
 class Running:
     """One turn in this process."""
 
@@ -43,6 +52,7 @@ class Running:
     case: Case = field(default_factory=Case)
     grounds: Grounds | None = None  # which links may be shown
     caught: Counter[str] = field(default_factory=Counter[str])  # by rule; counted at the end
+    pulse: Pulse = field(default_factory=Pulse)
 
     @property
     def thread(self) -> ThreadId:

@@ -262,6 +262,14 @@ class TurnSink:
         """Since the turn began."""
         return round((time.monotonic() - self._started) * 1000)
 
+    def tools_at_work(self) -> list[str]:
+        """The titles of the tools that run now."""
+        return [
+            part.title
+            for part in self._parts
+            if isinstance(part, ToolPart) and part.status == "running"
+        ]
+
     def parts(self) -> tuple[Part, ...]:
         """All that was said so far, the open part included."""
         if not self._words:

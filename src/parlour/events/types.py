@@ -110,7 +110,12 @@ class Finalize(_Event, frozen=True, tag="finalize"):
 
 
 class Status(_Event, frozen=True, tag="status"):
-    """Still working, in words for people. Transient: not kept with the message."""
+    """Still working, in words for people. Transient: not kept with the message.
+
+    It comes when nothing new could be seen for 2 seconds (`limits.status_s`; again after 10, 30
+    and 60), with the titles of the tools that run, and after each third tool call. What comes next
+    makes it old news.
+    """
 
     text: str
 

@@ -16,7 +16,7 @@ export interface ConversationState {
   older: string | null;
   loadingOlder: boolean;
   status: string;
-  /** How many parts the answer had when the status came; with more parts it is old news. */
+  /** How much of the answer there was when the status came; with more it is old news. */
   statusAt: number;
   progress: Record<string, Progress>;
   line: Line;

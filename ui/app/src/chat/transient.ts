@@ -4,6 +4,14 @@ import type { Store } from "../kit/store";
 import type { ConversationState } from "./conversation-state";
 import type { ChatMessage, DataTypes } from "./types";
 
+/** How much of an answer there is to see: it grows with each word, each tool and each result. */
+export const sizeOf = ({ parts }: ChatMessage): number =>
+  parts.reduce((size, part) => {
+    const words = "text" in part ? part.text.length : 0;
+    const over = "state" in part && String(part.state).startsWith("output-") ? 1 : 0;
+    return size + 1 + words + over;
+  }, 0);
+
 /** Remember values that are hidden from the model, so that the page can mark them. */
 export function addMasked(store: Store<ConversationState>, values: string[]): void {
   store.set(({ masked }) => ({ masked: [...new Set([...masked, ...values])] }));
@@ -16,7 +24,7 @@ export function hearData(
 ): void {
   if (part.type === "data-status") {
     const last = chat.lastMessage;
-    const statusAt = last?.role === "assistant" ? last.parts.length : 0;
+    const statusAt = last?.role === "assistant" ? sizeOf(last) : 0;
     store.set({ status: (part.data as DataTypes["status"]).text, statusAt });
   }
   if (part.type === "data-notice") {
@@ -27,7 +35,7 @@ export function hearData(
     const { call_id, callId, done, total, text } = part.data as DataTypes["progress"];
     const progress = { done, total: total ?? 0, text: text ?? "" };
     const id = call_id ?? callId ?? "";
-    store.set((state) => ({ progress: { ...state.progress, [id]: progress } }));
+    store.set((state) => ({ progress: { ...state.progress, [id]: progress }, status: "" }));
   }
 }
 

@@ -1,4 +1,4 @@
-/** Three sentences for those who listen: at work, complete, or not. Never the words as they come. */
+/** For those who listen: at work, what it waits for, complete or not. Never the words as they come. */
 import { useEffect, useRef, useState } from "react";
 import type { ChatMessage } from "../chat/types";
 import { strings } from "../strings";
@@ -7,9 +7,10 @@ interface AnnouncerProps {
   live: boolean;
   failed: boolean;
   last: ChatMessage | undefined;
+  status: string;
 }
 
-export function Announcer({ live, failed, last }: AnnouncerProps) {
+export function Announcer({ live, failed, last, status }: AnnouncerProps) {
   const [said, setSaid] = useState("");
   const was = useRef(false);
   const stopped = last?.metadata?.stopped === true;
@@ -20,6 +21,9 @@ export function Announcer({ live, failed, last }: AnnouncerProps) {
     else if (failed) setSaid(strings.thread.failedSaid);
     else setSaid(stopped ? strings.thread.stoppedSaid : strings.thread.complete);
   }, [live, failed, stopped]);
+  useEffect(() => {
+    if (status !== "") setSaid(status);
+  }, [status]);
   return (
     <p role="status" className="sr-only">
       {said}

@@ -159,7 +159,7 @@ export const Answer = memo(function Answer(props: AnswerProps) {
             <ItemView item={item} thread={conversation.id} progress={progress} onDecide={decide} />
           </div>
         ))}
-        {live && !isVisiblyWorking(view) && <Working text={status} />}
+        {live && (status !== "" || !isVisiblyWorking(view)) && <Working text={status} />}
         {view.sources.length > 0 && <Sources sources={view.sources} />}
         {ending !== "" && (
           <p className="flex items-center gap-1.5 text-ink-3 text-ui">

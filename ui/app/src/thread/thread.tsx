@@ -4,6 +4,7 @@ import { ArrowDown, LoaderCircle, WifiOff } from "lucide-react";
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useStickToBottom } from "use-stick-to-bottom";
 import type { Conversation } from "../chat/conversation";
+import { sizeOf } from "../chat/transient";
 import { Button } from "../kit/button";
 import { type Failure, toFailure } from "../kit/problems";
 import { useStore } from "../kit/store";
@@ -157,9 +158,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
                           live={live && isLast}
                           last={isLast}
                           cut={isLast && state.line !== "online"}
-                          status={
-                            isLast && message.parts.length <= state.statusAt ? state.status : ""
-                          }
+                          status={isLast && sizeOf(message) <= state.statusAt ? state.status : ""}
                           progress={state.progress}
                         />
                       )}
@@ -220,7 +219,12 @@ export function Thread({ conversation }: { conversation: Conversation }) {
         />
         <DisclosureLine />
       </div>
-      <Announcer live={live} failed={failure !== null || shownInMessage} last={last} />
+      <Announcer
+        live={live}
+        failed={failure !== null || shownInMessage}
+        last={last}
+        status={state.status}
+      />
     </>
   );
 }
