@@ -245,6 +245,43 @@ def limits(
     print("\n".join(asyncio.run(show())))
 
 
+@app.command()
+def audit(
+    what: Annotated[str, typer.Argument(help="list, disclosures, verify or erase.")] = "list",
+    user: Annotated[str | None, typer.Option(help="Id of the user.")] = None,
+    workspace: Annotated[
+        str, typer.Option(help="Id of the workspace; empty = the only one, or all to verify.")
+    ] = "",
+    date: Annotated[str, typer.Option(help="Of this day in UTC, as 2026-11-27.")] = "",
+    kind: Annotated[
+        str | None, typer.Option(help="For list: only of this kind, as `approval`.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="For list: how many, newest first.")] = 50,
+    expect: Annotated[
+        str, typer.Option(help="For verify: a head that you kept, as it was printed.")
+    ] = "",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For list and disclosures: one JSON object a line.")
+    ] = False,
+) -> None:
+    """What was done and shown, whether the record is whole; or forget a person in it."""
+    from parlour.commands import audit as command
+
+    which = command.Which(workspace, user, kind, date, limit)
+    if what == "verify":
+        lines, whole = asyncio.run(command.verify(_settings(), workspace, expect))
+        print("\n".join(lines))
+        raise typer.Exit(0 if whole else 1)
+    if what == "erase":
+        print("\n".join(asyncio.run(command.erase(_settings(), workspace, user))))
+        return
+    if what not in {"list", "disclosures"}:
+        known = "list, disclosures, verify and erase"
+        raise ConfigurationError(f"`parlour audit {what}` is none of {known}.")
+    show = command.listing if what == "list" else command.disclosures
+    print("\n".join(asyncio.run(show(_settings(), which, as_json=as_json))))
+
+
 @app.command("fetch-model")
 def fetch_model(
     name: Annotated[str, typer.Argument(help="1.5b, 0.5b or 135m; empty = what fits.")] = "",

@@ -10,6 +10,7 @@ from parlour.api import (
     admin_tools,
     ai_sdk,
     approvals,
+    audit,
     disclosures,
     followups,
     health,
@@ -89,6 +90,7 @@ def create_api(services: Services) -> FastAPI:
         ),
         limits_api.router(access=access, quotas=services.till.quotas),
         disclosures.router(access=access, gate=services.gate, trail=services.trail),
+        audit.router(access=access, trail=services.trail),
         health.router(checks={"serving": serving, "database": database}, metrics=services.metrics),
         page.router(),
     ):

@@ -17,6 +17,11 @@ from parlour.store.audit_read import AuditTrail
 from parlour.store.database import Database
 
 WORKSPACE = "acme"
+SWAP_TWO_AND_THREE: LiteralString = """
+UPDATE audit SET seq = -2 WHERE seq = 2; UPDATE audit_facts SET seq = -2 WHERE seq = 2;
+UPDATE audit SET seq = 2 WHERE seq = 3; UPDATE audit_facts SET seq = 2 WHERE seq = 3;
+UPDATE audit SET seq = 3 WHERE seq = -2; UPDATE audit_facts SET seq = 3 WHERE seq = -2;
+"""
 
 
 @pytest.fixture
@@ -97,6 +102,11 @@ async def test_the_database_refuses_to_change_what_is_written(
         ("DELETE FROM audit WHERE seq = 4", 4),
         ("DELETE FROM audit_facts WHERE seq = 4", 4),
         ("UPDATE audit SET seq = 7 WHERE seq = 5", 5),
+        (SWAP_TWO_AND_THREE, 2),
+        (
+            "INSERT INTO audit SELECT workspace, 6, at, kind, turn, facts, hash FROM audit LIMIT 1",
+            6,
+        ),
     ],
 )
 async def test_the_first_broken_link_is_found(

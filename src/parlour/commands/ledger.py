@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
-from parlour.app import database_url
+from parlour.commands.database import opened
 from parlour.commands.exports import BUCKETS, Line, added, read_export
 from parlour.errors import ConfigurationError
 from parlour.settings import Settings
-from parlour.store.database import Database
-from parlour.store.embedded import start_embedded
 from parlour.store.ledger import Counted, Group, Ledger, Sum
 
 HEAD = ("", "calls", "input", "cached", "written", "output", "thinking", "dollars", "")
@@ -190,12 +188,5 @@ def _words(line: Line) -> str:
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncGenerator[Ledger]:
     """The ledger of the configured database."""
-    own = settings.database_url is None
-    postgres = await start_embedded(settings.data_dir) if own else None
-    database = await Database.open(database_url(settings, postgres), rest_pool=1, agent_pool=1)
-    try:
+    async with opened(settings) as database:
         yield Ledger(database)
-    finally:
-        await database.close()
-        if postgres:
-            await postgres.stop()

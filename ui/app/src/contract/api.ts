@@ -54,6 +54,33 @@ export interface ApprovedToolsBody {
   approved: ToolPinBody[];
 }
 
+/** A page of links, newest first. */
+export interface AuditBody {
+  links: AuditLinkBody[];
+  /** Pass as `before` for earlier ones; null = no more. */
+  next: number | null;
+}
+
+/** A link. `user` and `body` are null when the person was erased. */
+export interface AuditLinkBody {
+  seq: number;
+  at: string;
+  kind: string;
+  turn: string | null;
+  user: string | null;
+  body: Record<string, unknown> | null;
+  hash: string;
+}
+
+/** Whether the chain is whole. Keep `seq` and `head` elsewhere: made anew, it has others. */
+export interface AuditVerdictBody {
+  seq: number;
+  head: string;
+  erased: number;
+  broken_at: number | null;
+  why: string;
+}
+
 /** The body that `DefaultChatTransport` posts, whole or reduced to the last message. */
 export interface ChatBody {
   /** The chat: Parlour's thread. */
