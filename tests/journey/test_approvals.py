@@ -359,7 +359,9 @@ async def test_to_anybody_else_an_approval_is_not_there(open_house: OpenHouse, n
             ):
                 assert answer[0] == missing[0] == 404
                 assert without_id(answer[1]) == without_id(missing[1])
-            assert (await house.get("/api/threads/c1/approvals", **header))[1] == {"approvals": []}
+            listed = await house.get("/api/threads/c1/approvals", **header)
+            nowhere = await house.get("/api/threads/nowhere/approvals", **header)
+            assert (listed[0], without_id(listed[1])) == (404, without_id(nowhere[1]))
             assert (await house.post("/api/chat/c1/stop", **header))[0] in {202, 404}
         _, mine = await house.get(f"/api/threads/c1/approvals/{approval.approval_id}")
         assert mine["state"] == "waiting"

@@ -73,8 +73,8 @@ class Decisions:
         runner.on_given_up(self._superseded)
 
     async def open_in(self, principal: Principal, thread: ThreadId) -> list[Approval]:
-        """What waits in a conversation. Empty for somebody else's."""
-        return await self._store.open_in(principal, thread)
+        """What waits in a conversation. Raises `ThreadNotFound`."""
+        return await self._store.listed(principal, thread)
 
     async def get(self, principal: Principal, thread: ThreadId, approval: str) -> Approval:
         """One approval, decided or not. Raises `ApprovalNotFound`."""

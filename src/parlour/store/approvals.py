@@ -14,7 +14,7 @@ from typing import Any, Literal, LiteralString
 import msgspec
 
 from parlour.domain import MessageId, Part, Principal, ThreadId, TurnId, UserId, WorkspaceId
-from parlour.errors import ApprovalNotFound
+from parlour.errors import ApprovalNotFound, ThreadNotFound
 from parlour.store.database import Database, Row
 from parlour.store.waiting import OPEN, Settled, supersede
 
@@ -97,6 +97,13 @@ class Approvals:
             _scope(principal, thread),
         )
         return [_approval(row) for row in rows]
+
+    async def listed(self, principal: Principal, thread: ThreadId) -> list[Approval]:
+        """As `open_in`. Raises `ThreadNotFound` when there is none of theirs."""
+        found = await self.open_in(principal, thread)
+        if not found and not await self._database.fetch(_THREAD, _scope(principal, thread)):
+            raise ThreadNotFound("There is no such conversation.")
+        return found
 
     async def get(self, principal: Principal, thread: ThreadId, approval: str) -> Approval:
         """One approval. Raises `ApprovalNotFound`, also when it is somebody else's."""
@@ -234,6 +241,11 @@ JOIN threads ON threads.id = approvals.thread
 WHERE threads.id = %(thread)s AND threads.workspace = %(workspace)s AND threads.user_id = %(user)s
 """
 )
+
+_THREAD: LiteralString = """
+SELECT 1 FROM threads
+WHERE id = %(thread)s AND workspace = %(workspace)s AND user_id = %(user)s
+"""
 
 _DECIDE: LiteralString = """
 UPDATE approvals SET decision = %(decision)s, cause = 'person', decided_by = %(user)s,
