@@ -145,6 +145,7 @@ class Services:
         if self._warming:
             self._warming.cancel()
             await asyncio.gather(self._warming, return_exceptions=True)
+        await self.keeper.leave()
         await self.runner.drain(self.settings.shutdown_s)
         await self.keeper.close()
         self.probe.stop()

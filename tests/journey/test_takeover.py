@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from parlour.api.access import LOCAL
-from parlour.domain import ModelCall, ThreadId
+from parlour.domain import ModelCall, ThreadId, TurnStatus
 from parlour.events import types as ev
 from parlour.store.database import Database
 from parlour.store.lost import Leave
@@ -111,3 +111,18 @@ async def test_a_stop_that_was_asked_for_is_not_gone_on_with(database: Database)
     claim = await left_behind(database, "hello")
     await Turns(database).request_stop(LOCAL, THREAD, claim.turn)
     assert await adopt(database) == []
+    (closed,) = await Turns(database).reap(priced, leave=Leave())
+    assert (closed.id, closed.parts) == (claim.turn, ())  # no error: it is what they asked for
+    turn = await Turns(database).get(LOCAL, THREAD, claim.turn)
+    assert (turn.status, turn.error) == (TurnStatus.STOPPED, None)
+
+
+@pytest.mark.promise("P4")
+async def test_a_stopped_turn_whose_process_is_gone_ends_as_stopped_for_its_readers(
+    open_house: OpenHouse, database: Database
+) -> None:
+    claim = await left_behind(database, "the key, please")
+    await Turns(database).request_stop(LOCAL, THREAD, claim.turn)
+    async with open_house(SCRIPT, limits={"lease_s": 1}) as house:
+        frames = await house.read(THREAD, claim.turn)
+        assert final(frames).status == "stopped"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from parlour.events import types as ev
@@ -113,6 +115,34 @@ async def test_a_reader_of_a_killed_process_reads_on_at_another_one(
         assert [frame.seq for frame in whole] == list(range(1, len(whole) + 1))
         assert final(whole).status == "done"
         assert answer(whole) == "".join(WORDS)
+
+
+@pytest.mark.promise("P5", "P20")
+async def test_a_reader_of_a_frozen_process_hears_no_end_that_is_not_the_turns(
+    tmp_path: Path, database_url: str, redis_url: str
+):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    shared = {"PARLOUR_REDIS_URL": redis_url}
+    async with (
+        served(one, **settings(one, database_url, **shared)) as first,
+        served(two, **settings(two, database_url, **shared)) as second,
+        asyncio.timeout(60),
+    ):
+        turn = (await first.begin("c1", "words"))["turn_id"]
+        seen = await until_token(first, "c1", turn, 10)
+        reading = asyncio.create_task(first.read("c1", turn, after=seen[-1].id))
+        first.process.send_signal(signal.SIGSTOP)
+        whole = await second.read("c1", turn)
+        assert final(whole).status == "done"
+        first.process.send_signal(signal.SIGCONT)
+        try:
+            here = await reading
+        except aiohttp.ClientError:
+            return  # cut off: it comes back, and finds the same
+        ends = [event for event in events_of(here) if isinstance(event, ev.Finalize)]
+        assert [end.status for end in ends] == ["done"]
 
 
 @pytest.mark.promise("P14")

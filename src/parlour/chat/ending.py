@@ -13,7 +13,7 @@ from parlour.chat.questions import QuestionBook, Questions
 from parlour.chat.running import Running
 from parlour.chat.sink import TurnSink
 from parlour.domain import ErrorPart, Part, TurnStatus
-from parlour.errors import Internal, Problem, StoreUnavailable, TurnLost
+from parlour.errors import Internal, Problem, StoreUnavailable, TurnLost, TurnNotFound
 from parlour.events.types import Failure, Finalize
 from parlour.models.routed import Router
 from parlour.store.ledger import Ledger
@@ -76,8 +76,11 @@ class Ending:
 
     async def store_and_say(
         self, running: Running, answer: Answer | None, problem: Problem | None
-    ) -> None:
-        """Store the turn, then say its one terminal event."""
+    ) -> bool:
+        """Store the turn, then say its one terminal event.
+
+        False when another process has the turn: then nothing is said, as its end is said there.
+        """
         sink = running.sink
         questions = None
         if answer is not None and answer.waiting and problem is None:
@@ -95,9 +98,13 @@ class Ending:
         except Exception:
             log.exception("turn_not_stored")  # readers still have to hear how it ended
             kept, problem = False, Internal("The answer could not be stored. It has been logged.")
+        else:
+            if not kept and await self._is_elsewhere(running):
+                log.warning("turn_ended_elsewhere")
+                return False
         if not kept:
             await self._book_deleted(running)
-            # The turn is not ours any more, or could not be stored: never say it is done.
+            # It could not be stored, or its conversation is gone: never say it is done.
             final = finalize_of(
                 sink, None, problem or TurnLost("Another process ended this answer.")
             )
@@ -114,6 +121,22 @@ class Ending:
         }
         self._metrics.turn_ended(**ended, usage=sink.usage)
         log.info("turn_ended", **ended, tokens=sink.usage.total)
+        return True
+
+    async def _is_elsewhere(self, running: Running) -> bool:
+        """Whether another process goes on with the turn, or has ended it.
+
+        One without a conversation cannot be gone on with, and nobody could read its end there.
+        """
+        if running.ask.history is not None:
+            return False
+        try:
+            await self._store.get(running.principal, running.thread, running.turn)
+        except TurnNotFound:
+            return False  # deleted with its conversation
+        except StoreUnavailable:
+            pass  # its fence was passed, so it is
+        return True
 
     async def _book_deleted(self, running: Running) -> None:
         """A conversation may be deleted while it is answered; what was spent stays spent."""

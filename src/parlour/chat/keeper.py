@@ -11,6 +11,7 @@ most a fifth of the lease (2 s) of an answer.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import msgspec
 import structlog
@@ -22,7 +23,8 @@ from parlour.chat.till import Till
 from parlour.chat.turn import TurnRunner
 from parlour.domain import TurnId
 from parlour.errors import Problem, StoreUnavailable
-from parlour.store.lost import Leave
+from parlour.store.adopt import Adopted
+from parlour.store.lost import LOST, Leave
 from parlour.store.turns import Turns
 from parlour.telemetry.metrics import Metrics
 
@@ -31,7 +33,7 @@ log = structlog.get_logger("parlour.keeper")
 BEATS = 5  # in a lease: four may fail before a live turn is taken for dead
 GROUP = 50  # turns of one statement
 LEAVE = Leave()
-TAKEN_MAX = 20  # turns taken over at a time; the next beat takes the next
+TAKEN_MAX = 20  # turns that are being taken over at a time; the next beat takes the next
 
 
 class Keeper:
@@ -58,6 +60,7 @@ class Keeper:
         self._beat_s = lease_s / BEATS
         self._serving = False
         self._task: asyncio.Task[None] | None = None
+        self._taking: set[asyncio.Task[None]] = set()
 
     async def start(self, *, serving: bool = True) -> None:
         """Keep beating. The first beat comes when the rest of the process has started: a turn that
@@ -71,11 +74,15 @@ class Keeper:
             await self._reap()
         self._task = asyncio.create_task(self._beat(), name="keeper")
 
+    async def leave(self) -> None:
+        """Go on with no more turns; those that are on their way here are left to others."""
+        await _cancelled(self._taking)
+
     async def close(self) -> None:
         """Stop beating."""
+        await self.leave()
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await _cancelled({self._task})
 
     async def _beat(self) -> None:
         while True:
@@ -117,7 +124,8 @@ class Keeper:
 
     async def _take_over(self) -> None:
         """Go on with turns whose process fell silent, where there is one that can."""
-        if not self._serving or self._runner.draining:
+        most = TAKEN_MAX - len(self._taking)
+        if not self._serving or self._runner.draining or most <= 0:
             return
         adopted = await self._store.adopt(
             self._runner.owner,
@@ -125,22 +133,43 @@ class Keeper:
             lease_s=self._lease_s,
             window=self._runner.window,
             leave=LEAVE,
-            most=TAKEN_MAX,
+            most=most,
         )
         for turn in adopted:
-            try:
-                await self._till.lost(turn.lost)
+            # Beside the beat: each waits for what others have of it, and meanwhile the leases of
+            # all turns here have to be renewed, and their stops heard.
+            task = asyncio.create_task(self._go_on(turn), name=f"taking over {turn.turn}")
+            self._taking.add(task)
+            task.add_done_callback(self._taking.discard)
+
+    async def _go_on(self, turn: Adopted) -> None:
+        try:
+            await self._till.lost(turn.lost)
+            async with asyncio.timeout(self._lease_s - self._beat_s):  # then others may have it
                 await self._takeover.go_on(turn)
-            except Problem as error:  # no room, or no quota: tried again when the lease is over
-                log.warning("turn_not_taken", turn_id=turn.turn, code=error.code)
-            except Exception:
-                log.exception("turn_not_taken", turn_id=turn.turn)  # one must not stop the others
-            else:
-                log.warning("turn_taken_over", turn_id=turn.turn, thread_id=turn.thread)
-                self._metrics.turns_taken_over.inc()
+        except (Problem, TimeoutError) as error:  # no room, no quota: again when the lease is over
+            log.warning("turn_not_taken", turn_id=turn.turn, error=str(error))
+        except Exception:
+            log.exception("turn_not_taken", turn_id=turn.turn)  # one must not stop the others
+        else:
+            log.warning("turn_taken_over", turn_id=turn.turn, thread_id=turn.thread)
+            self._metrics.turns_taken_over.inc()
+            # Who asked to stop it while it was on its way here told nobody who runs it. Where the
+            # store does not answer, the next beat asks.
+            with contextlib.suppress(StoreUnavailable):
+                await self._renew_group([self._runner.running[turn.turn]])
 
     async def _reap(self) -> None:
         for lost in await self._store.reap(self._till.price, leave=LEAVE):
             await self._till.lost(lost)
-            log.warning("turn_lost", turn_id=lost.id, thread_id=lost.thread)
-            self._metrics.turns.labels("failed", "turn_lost").inc()
+            code = "" if lost.stopped else LOST.code
+            log.warning("turn_closed", turn_id=lost.id, thread_id=lost.thread, code=code)
+            self._metrics.turns.labels(lost.status.value, code).inc()
+
+
+async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:
+    """Cancel these and wait until they are gone."""
+    going = tuple(tasks)
+    for task in going:
+        task.cancel()
+    await asyncio.gather(*going, return_exceptions=True)

@@ -305,6 +305,7 @@ class TurnRunner:
 
     def launch(self, running: Running) -> None:
         """Begin to run a turn; it is on the list of this process from here on."""
+        self.stop_here(running.turn)  # as its former owner, where this process was silent itself
         self.running[running.turn] = running
         running.task = asyncio.create_task(
             self._traced(running, running.history), name=f"turn {running.turn}"
@@ -345,7 +346,7 @@ class TurnRunner:
 
     async def _end(self, running: Running, answer: Answer | None, problem: Problem | None) -> None:
         """Store the turn, then say its one terminal event; or leave both to another process."""
-        handed = False
+        handed = elsewhere = False
         try:
             # A model can be done, or a stop arrive, before the claim is committed.
             kept = await running.committed
@@ -353,16 +354,20 @@ class TurnRunner:
             if kept and isinstance(problem, TurnLost) and await self._handed_over(running):
                 handed = True
             elif kept:
-                await self._ending.store_and_say(running, answer, problem)
+                elsewhere = not await self._ending.store_and_say(running, answer, problem)
+            if kept and not (handed or elsewhere):
                 self.remembering.turn_ended(running)
                 self.enriching.begin(running, answer)
         finally:
             if handed:
                 running.sink.log.flush(now=True)  # who goes on closes it
+            elif elsewhere:
+                running.sink.log.break_off()  # its readers find the one that goes on
             else:
                 running.sink.log.close()
             self._privacy.end(running)
-            self.running.pop(running.turn, None)
+            if self.running.get(running.turn) is running:
+                del self.running[running.turn]
             self.room.leave(running.principal.workspace)
             self._metrics.turns_running.dec()
 

@@ -112,7 +112,8 @@ class TurnLog:
     """The events of one turn in this process, as JSON; event `seq` is `payloads[seq - 1]`.
 
     `fence` tells apart the processes that worked on one turn, one after the other: the higher
-    number is the later one. `on_wake` and `on_close` are plain calls for whoever keeps the log.
+    number is the later one. `on_wake` and `on_close` are plain calls for whoever keeps the log;
+    the second is made when it is broken off, too.
     """
 
     __slots__ = (
@@ -191,6 +192,8 @@ class TurnLog:
         """This copy cannot be continued: readers get what it has, then `LogBroken`."""
         self.broken = True
         self.wake()
+        if self._on_close is not None:
+            self._on_close(self)
 
     def wake(self) -> None:
         """Wake every reader with a plain call."""

@@ -117,7 +117,8 @@ class RedisEventLog:
 
         While it does not, the owner learns it from the store.
         """
-        if self._shelf.get(turn) is not None:
+        own = self._shelf.get(turn)
+        if own is not None and not own.closed:  # else it may have gone on elsewhere
             self._stop_own(turn)
             return
         try:

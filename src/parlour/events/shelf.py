@@ -46,9 +46,11 @@ class Shelf:
         return self._running.get(turn) or self._finished.get(turn)
 
     def finish(self, log: TurnLog) -> None:
-        """The log is closed: keep it for a while. For `TurnLog(on_close=...)`."""
+        """The log is closed: keep it for a while, if it is whole. For `TurnLog(on_close=...)`."""
         if self._running.get(log.turn) is log:
             del self._running[log.turn]
+            if log.broken:
+                return
             self._finished[log.turn] = log
             self._bytes += log.size
             self._forget()

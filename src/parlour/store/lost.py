@@ -1,4 +1,7 @@
-"""Turns whose process fell silent: closed with a clear error, and booked as far as is known."""
+"""Turns whose process fell silent: closed with a clear error, and booked as far as is known.
+
+One that somebody had asked to stop is closed as stopped: they have what they asked for.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,17 @@ from typing import Any, LiteralString
 
 import msgspec
 
-from parlour.domain import ErrorPart, MessageId, ModelCall, Part, ThreadId, ToolPart, TurnId, Usage
+from parlour.domain import (
+    ErrorPart,
+    MessageId,
+    ModelCall,
+    Part,
+    ThreadId,
+    ToolPart,
+    TurnId,
+    TurnStatus,
+    Usage,
+)
 from parlour.store.database import Connection, Database, Row
 from parlour.store.ledger import COLUMNS, OF_CALL, call_row
 
@@ -36,7 +49,8 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class LostTurn:
-    """A turn that was closed because its owner was silent. `parts` is what people now see."""
+    """A turn that was closed because its owner was silent. `parts` is what people now see.
+    `stopped`: somebody had asked for its end."""
 
     id: TurnId
     thread: ThreadId
@@ -47,6 +61,12 @@ class LostTurn:
     parts: tuple[Part, ...]
     tokens: int = 0  # booked
     cost_nanos: int = 0  # of what is priced
+    stopped: bool = False
+
+    @property
+    def status(self) -> TurnStatus:
+        """How it ended."""
+        return TurnStatus.STOPPED if self.stopped else TurnStatus.FAILED
 
 
 async def close_silent(
@@ -72,6 +92,7 @@ async def _close(
         {
             "turns": [turn.id for turn in lost],
             "parts": [_encode(turn.parts).decode() for turn in lost],
+            "statuses": [turn.status.value for turn in lost],
             "error": _encode(LOST).decode(),
         },
     )
@@ -100,7 +121,7 @@ def booked(row: Row, price: Callable[[str, ModelCall], ModelCall]) -> list[dict[
 
 def lost_turn(row: Row, calls: list[dict[str, Any]]) -> LostTurn:
     """What is known of it, and what it has used. The row is one of `SILENT`."""
-    turn, thread, workspace, user, owner, answer, partial, *_ = row
+    turn, thread, workspace, user, owner, answer, partial, *_, stopped = row
     said = _parts.decode(partial) if partial else ()
     # A tool call without an outcome: nobody knows whether it took effect, and we say so.
     known = tuple(
@@ -118,9 +139,10 @@ def lost_turn(row: Row, calls: list[dict[str, Any]]) -> LostTurn:
         user,
         owner,
         answer,
-        (*known, LOST),
+        known if stopped else (*known, LOST),
         tokens=sum(call[bucket] for call in calls for bucket in buckets),
         cost_nanos=sum(call["cost_nanos"] or 0 for call in calls),
+        stopped=stopped,
     )
 
 
@@ -129,7 +151,8 @@ SELECT turns.id, turns.thread, threads.workspace, threads.user_id, turns.owner,
   turns.assistant_message, turns.partial::text, turns.spent::text, turns.model,
   (SELECT coalesce(sum(length(asked.parts::text)), 0) FROM (
      SELECT parts FROM messages WHERE messages.thread = turns.thread
-       AND messages.id <> turns.assistant_message ORDER BY seq DESC LIMIT 20) AS asked)
+       AND messages.id <> turns.assistant_message ORDER BY seq DESC LIMIT 20) AS asked),
+  turns.stop_requested
 FROM turns JOIN threads ON threads.id = turns.thread
 """
 
@@ -145,16 +168,20 @@ LIMIT %(most)s FOR UPDATE OF turns SKIP LOCKED
 
 _CLOSE: LiteralString = """
 WITH lost AS (
-  SELECT * FROM unnest(%(turns)s::text[], %(parts)s::text[]) AS lost (id, parts)),
+  SELECT id, parts, status, CASE status WHEN 'failed' THEN 'turn_lost' ELSE '' END AS reason
+  FROM unnest(%(turns)s::text[], %(parts)s::text[], %(statuses)s::text[])
+    AS lost (id, parts, status)),
 ended AS (
-  UPDATE turns SET status = 'failed', finish_reason = 'turn_lost', error = %(error)s::json,
+  UPDATE turns SET status = lost.status, finish_reason = lost.reason,
+    error = CASE lost.status WHEN 'failed' THEN %(error)s::json END,
     fence = fence + 1, partial = NULL, spent = NULL, principal = NULL, finished_at = now(),
     elapsed_ms = extract(epoch FROM now() - created_at) * 1000
   FROM lost WHERE turns.id = lost.id
-  RETURNING turns.id, turns.thread, turns.assistant_message, turns.model, lost.parts),
+  RETURNING turns.id, turns.thread, turns.assistant_message, turns.model, lost.parts,
+    lost.status, lost.reason),
 c AS (DELETE FROM checkpoints USING ended WHERE turn = ended.id)
-UPDATE messages SET parts = ended.parts::json, status = 'failed',
-  metadata = json_build_object('model', ended.model, 'finish_reason', 'turn_lost')
+UPDATE messages SET parts = ended.parts::json, status = ended.status,
+  metadata = json_build_object('model', ended.model, 'finish_reason', ended.reason)
 FROM ended WHERE messages.thread = ended.thread AND messages.id = ended.assistant_message
 """
 
