@@ -136,14 +136,32 @@ def _billed(evidence: Evidence) -> Iterator[str]:
             yield f"{message.key}: delivered {delivered}, billed {billed}, generated {generated}"
 
 
+def _late_s(evidence: Evidence, message: Message, stop_at: float) -> float:
+    """How long upstream spoke on after a stop.
+
+    The time in which the process that listened was frozen by the machine does not count: it can
+    close nothing, and nobody else can close what it has opened. From its thaw on it counts again.
+    """
+    return max(
+        (
+            max(0.0, g.last_at - stop_at - evidence.frozen_s(g.process, stop_at, g.last_at))
+            for g in evidence.of_key(message.key)
+        ),
+        default=0.0,
+    )
+
+
+def stops(evidence: Evidence) -> list[tuple[float, str]]:
+    """How many seconds upstream spoke on after each acknowledged stop, the shortest first."""
+    return sorted(
+        (_late_s(evidence, message, message.stop_acked_at), message.key)
+        for message in evidence.messages
+        if message.stop_acked_at is not None
+    )
+
+
 def _nothing_after_stop(evidence: Evidence) -> Iterator[str]:
-    late: list[tuple[float, str]] = []
-    for message in evidence.messages:
-        if message.stop_acked_at is None:
-            continue
-        last = max((g.last_at for g in evidence.of_key(message.key)), default=0.0)
-        late.append((max(0.0, last - message.stop_acked_at), message.key))
-    late.sort()
+    late = stops(evidence)
     if late and late[-1][0] > STOP_S_MAX:
         yield f"{late[-1][1]}: upstream spoke {late[-1][0]:.2f} s after the stop"
     if len(late) >= 100 and late[int(len(late) * 0.99)][0] > STOP_S_P99:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import glob
+import os
 import re
 import signal
 import sys
@@ -27,6 +29,7 @@ ADDRESS = re.compile(rb"Parlour is ready: (http://\S+)")
 READY_S = 60
 LEASE_S = 3
 WEBS = 2
+CLOCKS = ("", "+3600", "-3600")  # of the processes in order, where clocks are wrong
 
 
 @dataclass(slots=True)
@@ -128,7 +131,9 @@ async def postgres() -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def house(server: str, folder: Path, *, seed: int, bug: str = "") -> AsyncIterator[Stormed]:
+async def house(
+    server: str, folder: Path, *, seed: int, bug: str = "", wrong_clocks: bool = False
+) -> AsyncIterator[Stormed]:
     """A fresh database, a fresh Redis, and processes that are ready."""
     async with contextlib.AsyncExitStack() as stack:
         database = await stack.enter_async_context(fresh_database(server))
@@ -143,7 +148,7 @@ async def house(server: str, folder: Path, *, seed: int, bug: str = "") -> Async
         for number in range(WEBS + 1):
             name = f"web{number}" if number < WEBS else "worker"
             targets = {
-                "database": _database_target(database),
+                "database": database_target(database),
                 "redis": _redis_target(redis.url),
                 "provider": Target(port=provider.port),
             }
@@ -160,7 +165,10 @@ async def house(server: str, folder: Path, *, seed: int, bug: str = "") -> Async
                 Program(
                     name,
                     ("serve" if number < WEBS else "worker",),
-                    _settings(database, lines),
+                    {
+                        **_settings(name, database, lines),
+                        **(wrong_clock(CLOCKS[number]) if wrong_clocks else {}),
+                    },
                     own,
                     bug,
                 )
@@ -172,7 +180,29 @@ async def house(server: str, folder: Path, *, seed: int, bug: str = "") -> Async
             await asyncio.gather(*(program.stop() for program in programs))
 
 
-def _database_target(url: str) -> Target:
+def faketime() -> str:
+    """The library that lies about the time (Debian's package libfaketime); empty = not here."""
+    given = os.environ.get("PARLOUR_FAKETIME", "")
+    found = [given] if given else glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+    return found[0] if found and Path(found[0]).exists() else ""
+
+
+def wrong_clock(offset: str) -> dict[str, str]:
+    """What a process needs around it to have a clock that is wrong by so much."""
+    if not offset:
+        return {}
+    if not faketime():
+        raise RuntimeError("libfaketime is not installed; PARLOUR_FAKETIME names the library")
+    return {
+        "LD_PRELOAD": faketime(),
+        "FAKETIME": offset,
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_NO_CACHE": "1",
+    }
+
+
+def database_target(url: str) -> Target:
+    """Where a line to the database at `url` leads."""
     parts = urlsplit(url)
     folder = parse_qs(parts.query).get("host", [""])[0]
     if folder:
@@ -186,17 +216,21 @@ def _redis_target(url: str) -> Target:
     return Target(path=parts.path) if parts.scheme == "unix" else Target(port=parts.port or 6379)
 
 
-def _settings(database: str, lines: dict[str, Link]) -> dict[str, str]:
-    parts = urlsplit(database)
+def database_url_through(line: Link, url: str) -> str:
+    """The address of the database at `url`, by way of a line."""
+    parts = urlsplit(url)
     user = parts.username or "postgres"
-    name = parts.path.lstrip("/")
+    return f"postgresql://{user}@127.0.0.1:{line.port}/{parts.path.lstrip('/')}"
+
+
+def _settings(process: str, database: str, lines: dict[str, Link]) -> dict[str, str]:
     return {
         "PARLOUR_SECRET": SECRET,
-        "PARLOUR_DATABASE_URL": f"postgresql://{user}@127.0.0.1:{lines['database'].port}/{name}",
+        "PARLOUR_DATABASE_URL": database_url_through(lines["database"], database),
         "PARLOUR_REDIS_URL": f"redis://127.0.0.1:{lines['redis'].port}/0",
         "PARLOUR_MODEL": "openai:chaos-1",
         "OPENAI_API_KEY": "chaos",
-        "OPENAI_BASE_URL": f"http://127.0.0.1:{lines['provider'].port}/v1",
+        "OPENAI_BASE_URL": f"http://127.0.0.1:{lines['provider'].port}/{process}/v1",
         "PARLOUR_LIMITS__LEASE_S": str(LEASE_S),
         "PARLOUR_MODELS__IDLE_S": "3",
         "PARLOUR_MODELS__FIRST_BYTE_S": "4",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -12,9 +13,9 @@ import psycopg
 from chaos.house import LEASE_S, Stormed
 from chaos.link import KINDS
 from chaos.provider import FAULTS
-from chaos.seen import Evidence
+from chaos.seen import Evidence, Frozen
 
-Act = Callable[[], Awaitable[None]]
+ROLL_PAUSE_S = 1.0  # so that turns run in the one that is told to leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,15 @@ class Nemesis:
         finally:
             await self.heal()
 
+    async def roll(self) -> None:
+        """Restart every web process in order, one after the other, as a new version is brought
+        out: SIGTERM, until it has gone, then its successor, until it is ready."""
+        for program in self._house.webs:
+            await asyncio.sleep(ROLL_PAUSE_S)
+            self._evidence.nemesis.append(f"restart {program.name}")
+            await program.stop()
+            await program.start()
+
     async def heal(self) -> None:
         """Fair weather."""
         house = self._house
@@ -104,13 +114,17 @@ class Nemesis:
     async def _freeze(self, act: Planned) -> None:
         """Longer than the lease, sometimes: then it comes back as a former owner."""
         program = self._house.webs[act.target % len(self._house.webs)]
+        began = time.monotonic()
         program.freeze()
-        if act.target % 2:
-            self._evidence.kills += 1  # others take its turns over, as after a kill
-            await asyncio.sleep(LEASE_S + 1.5)
-        else:
-            await asyncio.sleep(min(act.lasts_s, 1.0))
-        program.thaw()
+        try:
+            if act.target % 2:
+                self._evidence.kills += 1  # others take its turns over, as after a kill
+                await asyncio.sleep(LEASE_S + 1.5)
+            else:
+                await asyncio.sleep(min(act.lasts_s, 1.0))
+        finally:
+            program.thaw()
+            self._evidence.frozen.append(Frozen(program.name, began, time.monotonic()))
 
     async def _link(self, act: Planned) -> None:
         line = self._house.links[act.target % len(self._house.links)]

@@ -47,7 +47,8 @@ class Provider:
     async def start(self) -> None:
         """Listen on a loopback port."""
         app = web.Application(client_max_size=64 * 1024 * 1024)
-        app.router.add_post("/v1/chat/completions", self._complete)
+        # The path names the process that asks, as only it can close what it has opened.
+        app.router.add_post("/{process}/v1/chat/completions", self._complete)
         self._runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1
         )
@@ -69,8 +70,9 @@ class Provider:
         found = ASK.search(str(asked["content"])) if asked else None
         if found is None:  # a title, a summary: no part of the promise
             return await self._say(request, Generation("", time.monotonic()), [" fine"], "")
+        process = request.match_info["process"]
         key, count = found[1], int(found[2])
-        generation = Generation(key, time.monotonic())
+        generation = Generation(key, time.monotonic(), process)
         self.generations.append(generation)
         fault = self.fault if self._chance.random() < 0.6 else ""
         return await self._say(request, generation, words_for(key, count), fault)

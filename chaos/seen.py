@@ -57,9 +57,19 @@ class Generation:
 
     key: str
     began_at: float
+    process: str = ""  # of Parlour, that asked for it
     tokens: int = 0
     last_at: float = 0.0
     whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """How long a process was stopped by the machine (SIGSTOP): it could do nothing at all."""
+
+    process: str
+    from_s: float
+    to_s: float
 
 
 @dataclass(slots=True)
@@ -71,8 +81,18 @@ class Evidence:
     generations: list[Generation] = field(default_factory=list[Generation])
     kills: int = 0
     nemesis: list[str] = field(default_factory=list[str])
+    frozen: list[Frozen] = field(default_factory=list[Frozen])
     booked: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])  # by turn
 
     def of_key(self, key: str) -> list[Generation]:
         """Every reply that upstream began for a message."""
         return [generation for generation in self.generations if generation.key == key]
+
+    def frozen_s(self, process: str, from_s: float, to_s: float) -> float:
+        """How long a process was frozen in that time."""
+        spans = (
+            min(to_s, span.to_s) - max(from_s, span.from_s)
+            for span in self.frozen
+            if span.process == process
+        )
+        return sum(max(0.0, span) for span in spans)

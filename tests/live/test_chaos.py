@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from chaos.bugs import BUGS
-from chaos.check import check
+from chaos.check import RULES, check
+from chaos.failing import ANSWERS
+from chaos.house import faketime
 from chaos.nemesis import plan
-from chaos.seen import Attempt, Evidence, Generation, Message, Reader
+from chaos.report import PAGE, put
+from chaos.routes import storm
+from chaos.run import run
+from chaos.seen import Attempt, Evidence, Frozen, Generation, Message, Reader
+
+STORM_S = 6
+ROLL_S = 8
 
 
 def test_the_seed_alone_makes_the_schedule() -> None:
@@ -30,7 +40,7 @@ def message(key: str, words: str = " the of", status: str = "done") -> Message:
 
 def evidence(*messages: Message, tokens: int = 2) -> Evidence:
     found = Evidence(1, list(messages))
-    found.generations = [Generation(m.key, 0.0, tokens, 1.0, whole=True) for m in messages]
+    found.generations = [Generation(m.key, 0.0, "web0", tokens, 1.0, whole=True) for m in messages]
     found.booked = {"t": {"output": tokens}}
     return found
 
@@ -66,7 +76,68 @@ def test_each_kind_of_damage_is_seen() -> None:
     assert "billed is what was generated" in broken(unbilled)
 
 
-def test_the_report_has_its_places() -> None:
-    text = (Path(__file__).parents[2] / "chaos" / "report.md").read_text(encoding="utf-8")
-    for place in ("{rows}", "{rules}", "{seconds:g}", "{clients}"):
-        assert place in text
+def test_only_the_time_in_which_the_one_who_listened_was_frozen_does_not_count() -> None:
+    for process, from_s, broken_there in (
+        ("web0", 0.0, False),
+        ("web0", 3.0, True),
+        ("web1", 0, True),
+    ):
+        late = message("k", status="stopped")
+        late.stop_acked_at = 0.0
+        found = evidence(late)
+        found.generations = [Generation("k", 0.0, "web0", 2, 5.0)]
+        found.frozen = [Frozen(process, from_s, from_s + 4)]
+        assert ("nothing is said after a stop" in broken(found)) is broken_there
+
+
+@pytest.mark.parametrize("name", ["storms", "bugs", "rolling", "clocks", "routes"])
+def test_the_page_has_a_place_for_each_report(name: str, tmp_path: Path) -> None:
+    page = tmp_path / "chaos.md"
+    page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    for line in ("once", "again"):
+        put(name, [line], page)
+    assert "\nagain\n" in page.read_text(encoding="utf-8")
+    assert "\nonce\n" not in page.read_text(encoding="utf-8")
+
+
+def test_the_page_names_every_check() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert [name for name in RULES if f"- {name}" not in text] == []
+
+
+@pytest.mark.promise("P1", "P2", "P3", "P20")
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_a_short_storm_breaks_no_promise(postgres: str, seed: int) -> None:
+    result = await run(postgres, seed, STORM_S)
+    assert result.violations == [], result.line()
+    assert len(result.evidence.messages) > 0
+
+
+@pytest.mark.promise("P11")
+@pytest.mark.skipif(not faketime(), reason="libfaketime is not installed (PARLOUR_FAKETIME)")
+async def test_a_short_storm_over_clocks_an_hour_apart_breaks_no_promise(postgres: str) -> None:
+    result = await run(postgres, 4, STORM_S, wrong_clocks=True)
+    assert result.violations == [], result.line()
+
+
+@pytest.mark.promise("P14")
+async def test_a_rolling_restart_under_load_fails_no_turn(postgres: str) -> None:
+    result = await run(postgres, 1, ROLL_S, rolling=True)
+    assert result.violations == [], result.line()
+    assert len(result.evidence.nemesis) == 2  # both were restarted
+    messages = result.evidence.messages
+    assert len(messages) > 50
+    ends = {message.stored["status"] if message.stored else "lost" for message in messages}
+    assert ends <= {"done", "stopped"}
+
+
+@pytest.mark.promise("P24")
+async def test_while_providers_fail_only_approved_ones_are_called(
+    database_url: str, tmp_path: Path
+) -> None:
+    outcome = await storm(300, database_url, tmp_path)
+    assert outcome.outside == []
+    assert sum(outcome.ends.values()) == 300
+    assert outcome.ends["done"] > 0
+    assert {name for _, name in outcome.calls} == {"gold", "silver", "bronze"}
+    assert len(outcome.answers) == len(ANSWERS)
