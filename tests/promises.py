@@ -46,8 +46,8 @@ PROMISES: dict[str, Promise] = {
     ),
     "P6": Promise(
         "Without its database Parlour refuses at once and recovers by itself.",
-        "503 within 2 s; healthy within 5 s of the return",
-        later=True,
+        "503 within 2 s, within 10 s where it neither answers nor hangs up; healthy within 5 s of "
+        "the return",
     ),
     "P7": Promise(
         "Without Redis P1 to P5 still hold, and spending limits fail closed.",

@@ -7,7 +7,6 @@ the same request) or finds the thread busy. If the first one abandons, the secon
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -30,7 +29,7 @@ from parlour.domain import (
 from parlour.errors import KeyReused, MessageNotFound, ThreadNotFound, TurnInProgress
 from parlour.store.approvals import plain
 from parlour.store.claim_sql import CLAIM, Trigger
-from parlour.store.database import OPERATION_S, Connection, Database, Row
+from parlour.store.database import Connection, Database, Row, answering
 from parlour.store.masked import SealedValue, add_masked
 from parlour.store.outage import outages
 from parlour.store.waiting import OPEN, Settled, go_on, supersede
@@ -108,7 +107,7 @@ class Claim:
         database, connection = held
         with outages():
             try:
-                async with asyncio.timeout(OPERATION_S):
+                with answering(connection):
                     await connection.commit()
             finally:
                 await database.release(connection)
@@ -126,9 +125,8 @@ async def claim_turn(database: Database, new: NewTurn, *, window: int) -> Claim:
         connection = await database.acquire()
         claim: Claim | None = None
         try:
-            with outages():
-                async with asyncio.timeout(OPERATION_S):
-                    claim = await _attempt(connection, new, window)
+            with outages(), answering(connection):
+                claim = await _attempt(connection, new, window)
             if claim is not None:
                 if claim.joined is None:
                     claim.held = (database, connection)
@@ -240,9 +238,8 @@ async def _find(connection: Connection, new: NewTurn) -> Claim | None:
 
 async def _give_back(database: Database, connection: Connection) -> None:
     # A broken connection has rolled back, and the pool drops it.
-    with suppress(psycopg.Error, TimeoutError):
-        async with asyncio.timeout(OPERATION_S):
-            await connection.rollback()
+    with suppress(psycopg.Error, TimeoutError), answering(connection):
+        await connection.rollback()
     await database.release(connection)
 
 

@@ -8,10 +8,12 @@ found by a look at its socket (2 microseconds, no round trip) before it is hande
 from __future__ import annotations
 
 import asyncio
+import os
 import select
+import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, LiteralString
 
 import psycopg
@@ -33,6 +35,7 @@ Connection = AsyncConnection[Row]
 CONNECTIONS_MIN = 4  # kept open; making one costs both sides some milliseconds
 CONNECT_S = 2
 OPERATION_S = 8  # one borrowed connection; catches a server that neither answers nor hangs up
+LAST_RESORT_S = 2  # after that, should hanging up not have ended it
 RECONNECT_S = 2  # the pool tries at 0, 1 and 2 s, then again when somebody asks
 
 # For every connection, unless a pooler stands between, which has sessions of its own.
@@ -155,10 +158,13 @@ class Database:
     async def connection(self) -> AsyncGenerator[Connection]:
         """Borrow a connection from `agent`, in autocommit, for at most 8 s."""
         with outages():
-            async with asyncio.timeout(OPERATION_S):
+            began = time.monotonic()
+            async with asyncio.timeout(OPERATION_S + LAST_RESORT_S):
                 connection = await self.acquire()
+                left_s = began + OPERATION_S - time.monotonic()
                 try:
-                    yield connection
+                    with answering(connection, within_s=left_s):
+                        yield connection
                 finally:
                     await self.release(connection)
 
@@ -174,8 +180,33 @@ class Database:
     async def rest_connection(self) -> AsyncGenerator[RestConnection]:
         """Borrow a connection from `rest`, in autocommit, for at most 8 s."""
         with outages():
-            async with asyncio.timeout(OPERATION_S), self.rest.connect() as connection:
-                yield connection
+            limit = asyncio.timeout(OPERATION_S + LAST_RESORT_S)
+            async with limit, self.rest.connect() as connection:
+                raw: Any = (await connection.get_raw_connection()).driver_connection  # as above
+                with answering(raw):
+                    yield connection
+
+
+@contextmanager
+def answering(connection: Connection, *, within_s: float = OPERATION_S) -> Generator[None]:
+    """Hang up on a server that has not done its work `within_s`; then the work fails at once.
+
+    Not by cancelling it: psycopg would ask the silent server twice to stop, and wait five seconds
+    for each answer.
+    """
+    timer = asyncio.get_running_loop().call_later(max(0.0, within_s), _hang_up, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _hang_up(connection: Connection) -> None:
+    with (
+        suppress(OSError, psycopg.Error),
+        socket.socket(fileno=os.dup(connection.fileno())) as line,
+    ):
+        line.shutdown(socket.SHUT_RDWR)
 
 
 def _arguments(url: str, prepare_threshold: int | None) -> dict[str, Any]:
