@@ -66,12 +66,10 @@ PROMISES: dict[str, Promise] = {
     "P10": Promise(
         "With a full disk writes are refused, reads work, and it heals without a restart.",
         "within 5 s",
-        later=True,
     ),
     "P11": Promise(
         "A clock that is an hour wrong loses and repeats nothing.",
         "0 lost, 0 double turns",
-        later=True,
     ),
     "P12": Promise(
         "A slow reader blocks neither the turn nor other readers; it is dropped and can resume.",
@@ -90,7 +88,6 @@ PROMISES: dict[str, Promise] = {
     "P15": Promise(
         "The version before works on the new schema.",
         "0 failed turns; one version down",
-        later=True,
     ),
     "P16": Promise(
         "Nothing is billed that upstream did not bill.",
