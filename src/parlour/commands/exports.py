@@ -1,10 +1,21 @@
 """A provider's own count of what was used, read from the files that it exports.
 
-Three kinds, each as CSV or JSON: OpenAI's usage (the completions endpoint of its administration
-API, and the dashboard's CSV), Anthropic's (its messages usage report, and the console's CSV), and a
-plain table of our own: day (or request_id), model, input, cache_read, cache_write, output, and
-where known reasoning, calls and cost in dollars. Columns are found by their names, so further ones
-do no harm.
+Four kinds, each as CSV or JSON; columns are found by their names, so further ones do no harm:
+
+- OpenAI's usage, grouped by model: GET /v1/organization/usage/completions and the dashboard's CSV.
+  Its `input_tokens` include those read from and written to the cache
+  (developers.openai.com/api/reference, "Usage: Completions").
+- Anthropic's usage, grouped by model: GET /v1/organizations/usage_report/messages and the console's
+  CSV; its buckets are disjoint (platform.claude.com/docs/en/api/admin/usage_report).
+- Anthropic's costs, grouped by description: GET /v1/organizations/cost_report. `amount` is in cents
+  as a decimal string, "123.45" being $1.2345; only money is compared
+  (platform.claude.com/docs/en/api/admin/cost_report). What is no model's tokens, such as web
+  searches, is left out: no call of ours has it.
+- A plain table of our own: day (or request_id), model, input, cache_read, cache_write, output, and
+  where known reasoning, calls and cost in dollars.
+
+Both APIs answer in pages, and leave the model out unless it is asked for; a file that is a part, or
+that names no model, is refused rather than compared.
 """
 
 from __future__ import annotations
@@ -22,7 +33,7 @@ import msgspec
 
 from parlour.errors import ConfigurationError
 
-Kind = Literal["openai", "anthropic", "plain"]
+Kind = Literal["openai", "anthropic", "anthropic_cost", "plain"]
 BUCKETS = ("input", "cache_read", "cache_write", "output")
 NANOS_PER_DOLLAR = 1_000_000_000
 
@@ -32,6 +43,7 @@ _OPENAI: dict[str, tuple[str, ...]] = {
     "model": ("model",),
     "all_input": ("input_tokens",),
     "cache_read": ("input_cached_tokens",),
+    "cache_write": ("input_cache_write_tokens",),
     "output": ("output_tokens",),
     "calls": ("num_model_requests",),
 }
@@ -48,6 +60,11 @@ _ANTHROPIC: dict[str, tuple[str, ...]] = {
     ),
     "output": ("usage_output_tokens", "output_tokens"),
 }
+_ANTHROPIC_COST: dict[str, tuple[str, ...]] = {
+    "at": ("starting_at",),
+    "model": ("model",),
+    "cents": ("amount",),
+}
 _PLAIN: dict[str, tuple[str, ...]] = {
     "at": ("day", "date", "at"),
     "request": ("request_id",),
@@ -59,7 +76,12 @@ _PLAIN: dict[str, tuple[str, ...]] = {
     "calls": ("calls",),
     "dollars": ("cost", "cost_dollars"),
 }
-_WORDS = {"openai": _OPENAI, "anthropic": _ANTHROPIC, "plain": _PLAIN}
+_WORDS = {
+    "openai": _OPENAI,
+    "anthropic": _ANTHROPIC,
+    "anthropic_cost": _ANTHROPIC_COST,
+    "plain": _PLAIN,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +92,10 @@ class Line:
     day: str
     model: str
     request: str
-    input: int
-    cache_read: int
-    cache_write: int
-    output: int
+    input: int | None
+    cache_read: int | None
+    cache_write: int | None
+    output: int | None
     calls: int | None = None
     cost_nanos: int | None = None
 
@@ -93,6 +115,8 @@ def read_export(path: Path) -> tuple[Kind, list[Line]]:
     if not rows:
         raise ConfigurationError(f"{path} has no lines.")
     kind = _kind(rows[0])
+    if kind == "anthropic_cost":
+        rows = [row for row in rows if row.get("cost_type") in (None, "tokens")]
     try:
         return kind, _joined(_line(kind, row) for row in rows)
     except (KeyError, ValueError, InvalidOperation) as error:
@@ -112,6 +136,10 @@ def _json_rows(path: Path, text: str) -> Iterator[dict[str, Any]]:
         value: Any = msgspec.json.decode(text)
     except msgspec.DecodeError as error:
         raise ConfigurationError(f"{path} is not JSON: {error}.") from None
+    if isinstance(value, dict) and value.get("has_more"):  # pyright: ignore[reportUnknownMemberType]
+        raise ConfigurationError(
+            f"{path} is one page of several. Put the entries of `data` of all pages into one list."
+        )
     given: Any = value.get("data") if isinstance(value, dict) else value  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     if not isinstance(given, list):
         raise ConfigurationError(f"{path} is no usage export that Parlour knows: no list in it.")
@@ -127,7 +155,7 @@ def _kind(row: Mapping[str, Any]) -> Kind:
         return "openai"
     if any(name in row for name in _ANTHROPIC["input"]):
         return "anthropic"
-    return "plain"
+    return "anthropic_cost" if "amount" in row and "starting_at" in row else "plain"
 
 
 def _line(kind: Kind, row: Mapping[str, Any]) -> Line:
@@ -136,24 +164,42 @@ def _line(kind: Kind, row: Mapping[str, Any]) -> Line:
     at = _first(row, words["at"])
     if not request and at in (None, ""):
         raise ValueError(f"a line has none of {', '.join(words['at'])}")
-    read, wrote = _total(row, words["cache_read"]), _total(row, words.get("cache_write", ()))
-    fresh = (
-        max(0, _total(row, words["all_input"]) - read - wrote)
-        if "all_input" in words
-        else _total(row, words["input"])
-    )
+    model = str(_first(row, words["model"]) or "")
+    if not request and not model:
+        raise ValueError("a line names no model, so group it by model (costs: by description)")
     calls = _first(row, words.get("calls", ()))
-    dollars = _first(row, words.get("dollars", ()))
     return Line(
         day="" if request else _day(at),
-        model=str(_first(row, words["model"]) or ""),
+        model=model,
         request=request,
-        input=fresh,
-        cache_read=read,
-        cache_write=wrote,
-        output=_total(row, words["output"]),
-        calls=None if calls in (None, "") else int(calls),
-        cost_nanos=None if dollars in (None, "") else int(Decimal(str(dollars)) * NANOS_PER_DOLLAR),
+        **_tokens(row, words),
+        calls=None if calls is None else int(calls),
+        cost_nanos=_cost(row, words),
+    )
+
+
+def _tokens(row: Mapping[str, Any], words: Mapping[str, tuple[str, ...]]) -> dict[str, int | None]:
+    """The disjoint buckets; of a report about money, none is known."""
+    if "output" not in words:
+        return dict.fromkeys(BUCKETS)
+    read, wrote = _total(row, words["cache_read"]), _total(row, words["cache_write"])
+    if "all_input" in words:
+        fresh = max(0, _total(row, words["all_input"]) - read - wrote)
+    else:
+        fresh = _total(row, words["input"])
+    output = _total(row, words["output"])
+    return dict(zip(BUCKETS, (fresh, read, wrote, output), strict=True))
+
+
+def _cost(row: Mapping[str, Any], words: Mapping[str, tuple[str, ...]]) -> int | None:
+    cents = _first(row, words.get("cents", ()))
+    dollars = _first(row, words.get("dollars", ()))
+    if cents is None and dollars is None:
+        return None
+    return round(
+        Decimal(str(dollars)) * NANOS_PER_DOLLAR
+        if cents is None
+        else Decimal(str(cents)) * NANOS_PER_DOLLAR / 100
     )
 
 
@@ -193,10 +239,10 @@ def added(one: Line, two: Line) -> Line:
         one.day,
         one.model,
         one.request,
-        one.input + two.input,
-        one.cache_read + two.cache_read,
-        one.cache_write + two.cache_write,
-        one.output + two.output,
+        both(one.input, two.input),
+        both(one.cache_read, two.cache_read),
+        both(one.cache_write, two.cache_write),
+        both(one.output, two.output),
         both(one.calls, two.calls),
         both(one.cost_nanos, two.cost_nanos),
     )

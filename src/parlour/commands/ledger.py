@@ -110,7 +110,7 @@ async def reconcile(
 ) -> tuple[list[str], bool]:
     """Every difference between a provider's export and the ledger; whether there is none."""
     kind, theirs = read_export(file)
-    scope = provider or ("" if kind == "plain" else kind)
+    scope = provider or ("" if kind == "plain" else kind.partition("_")[0])
     requests = [line.request for line in theirs if line.request]
     days = sorted({line.day for line in theirs if line.day})
     async with _opened(settings) as ledger:
@@ -175,6 +175,8 @@ def _differences(name: str, theirs: Line, ours: Line, estimated: int) -> list[st
             by = money(much) if word == "cost" else f"{much:,}"
             more = "more" if our > their else "less"
             said.append(f"{name}: {word} {given[0]} in the export, {given[1]} here ({by} {more})")
+    if theirs.cost_nanos is not None and ours.cost_nanos is None:
+        said.append(f"{name}: cost {money(theirs.cost_nanos)} in the export, not priced here")
     if said and estimated:
         said.append(f"  {estimated} of these calls were stopped or broke and are estimated.")
     return said
@@ -182,6 +184,8 @@ def _differences(name: str, theirs: Line, ours: Line, estimated: int) -> list[st
 
 def _words(line: Line) -> str:
     counts = [f"{bucket} {getattr(line, bucket):,}" for bucket in BUCKETS if getattr(line, bucket)]
+    if line.cost_nanos is not None:
+        counts.append(f"cost {money(line.cost_nanos)}")
     return ", ".join(counts) or "no tokens"
 
 
