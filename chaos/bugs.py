@@ -136,6 +136,17 @@ BUGS: dict[str, Callable[[], None]] = {
     )
 }
 
+# Which check has to find it; another one may find it as well.
+FOUND_BY = {
+    "ack_before_commit": "acknowledged is stored",
+    "two_ends": "one terminal event, the last",
+    "off_by_one": "no gap",
+    "key_is_ignored": "one key, one turn",
+    "stop_is_deaf": "nothing is said after a stop",
+    "cut_is_done": "done is upstream's text",
+    "billed_twice": "billed is what was generated",
+}
+
 if __name__ == "__main__":
     name = sys.argv.pop(1)
     BUGS[name]()

@@ -52,6 +52,10 @@ def plan(seed: int, seconds: float) -> list[Planned]:
     return planned
 
 
+# So that there are replies that break off, whatever the seed brings: one mistake is about these.
+BROKEN_REPLIES = Planned(0.2, "provider", 0, 1.5, "cut")
+
+
 class Nemesis:
     """Carries out a plan on a house."""
 

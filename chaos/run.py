@@ -8,26 +8,29 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import shutil
 import tempfile
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 from psycopg.rows import dict_row
 
-from chaos.bugs import BUGS
+from chaos.bugs import BUGS, FOUND_BY
 from chaos.check import Violation, check, stops
 from chaos.clients import Client
 from chaos.house import LEASE_S, Stormed, house, postgres
-from chaos.nemesis import Nemesis, plan
+from chaos.nemesis import BROKEN_REPLIES, Nemesis, plan
 from chaos.report import put
 from chaos.seen import Evidence
 
 SETTLE_S = 45.0  # for turns to end after the storm
 CLIENTS = 12
+LAG_EVERY_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,12 @@ class Result:
     violations: list[Violation]
     took_s: float
 
+    @property
+    def as_it_should_be(self) -> bool:
+        """No promise broke; or, where a mistake was seeded, the check that is for it found it."""
+        found = {violation.invariant for violation in self.violations}
+        return FOUND_BY[self.bug] in found if self.bug else not found
+
     def line(self) -> str:
         """What is printed of it."""
         e = self.evidence
@@ -50,7 +59,8 @@ class Result:
         verdict = "; ".join(f"{n} x {name}" for name, n in broken.items()) or "0 violations"
         return (
             f"seed {self.seed}{f' {self.bug}' if self.bug else ''}: {acked} messages ({ends}), "
-            f"{e.kills} kills, {len(e.nemesis)} faults, {self.took_s:.0f} s: {verdict}"
+            f"{e.kills} kills, {len(e.nemesis)} faults, {self.took_s:.0f} s, "
+            f"lag {1_000 * e.lag_s:.0f} ms: {verdict}"
         )
 
 
@@ -68,13 +78,17 @@ async def run(
     evidence = Evidence(seed)
     folder = Path(tempfile.mkdtemp(prefix="parlour-chaos-"))
     try:
-        async with house(server, folder, seed=seed, bug=bug, wrong_clocks=wrong_clocks) as it:
+        async with (
+            house(server, folder, seed=seed, bug=bug, wrong_clocks=wrong_clocks) as it,
+            _watched(evidence),
+        ):
             evidence.generations = it.provider.generations
             clients = [Client(number, evidence, it.addresses) for number in range(CLIENTS)]
             try:
                 until = time.monotonic() + seconds
                 nemesis = Nemesis(it, evidence)
-                around = nemesis.roll() if rolling else nemesis.rage(plan(seed, seconds))
+                acts = [*([BROKEN_REPLIES] if bug else []), *plan(seed, seconds)]
+                around = nemesis.roll() if rolling else nemesis.rage(acts)
                 async with asyncio.timeout(seconds + SETTLE_S + 90):
                     await asyncio.gather(around, *(client.talk(until) for client in clients))
                 await _settled(it)
@@ -83,11 +97,29 @@ async def run(
                         if message.user == client.user:
                             await client.look(message)
                 evidence.booked = await _booked(it)
+                evidence.logs = {p.name: bytes(p.log) for p in (*it.webs, it.worker)}
             finally:
                 await asyncio.gather(*(client.close() for client in clients))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return Result(seed, bug, evidence, check(evidence), time.monotonic() - began)
+
+
+@contextlib.asynccontextmanager
+async def _watched(evidence: Evidence) -> AsyncIterator[None]:
+    """Note how busy the machine is: a storm on a starved one says less of Parlour."""
+
+    async def watch() -> None:
+        while True:
+            at = time.monotonic()
+            await asyncio.sleep(LAG_EVERY_S)
+            evidence.lag_s = max(evidence.lag_s, time.monotonic() - at - LAG_EVERY_S)
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
 
 
 async def _settled(it: Stormed) -> None:
@@ -132,7 +164,9 @@ async def session(options: argparse.Namespace) -> int:
                 print(result.line(), flush=True)
                 for violation in result.violations[: options.show]:
                     print(f"  {violation.invariant}: {violation.what}", flush=True)
-                failed |= bool(result.violations) != bool(bug)
+                if result.violations and options.keep:
+                    _keep(options.keep, result)
+                failed |= not result.as_it_should_be
     kind = "bugs" if options.bugs else "rolling" if options.rolling else "storms"
     kind = "clocks" if options.wrong_clocks else kind
     lines = _bugs(results) if options.bugs else _storms(results, options.seconds)
@@ -141,6 +175,16 @@ async def session(options: argparse.Namespace) -> int:
     elif len(results) > 1:
         print("\n".join(lines))
     return int(failed)
+
+
+def _keep(folder: Path, result: Result) -> None:
+    """Write down what the processes of a run had logged, and what was done to them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"seed{result.seed}{result.bug}"
+    for process, log in result.evidence.logs.items():
+        (folder / f"{name}-{process}.log").write_bytes(log)
+    said = [*result.evidence.nemesis, "", *(f"{v.invariant}: {v.what}" for v in result.violations)]
+    (folder / f"{name}.txt").write_text("\n".join(said), encoding="utf-8")
 
 
 def _storms(results: list[Result], seconds: float) -> list[str]:
@@ -170,10 +214,10 @@ def _storms(results: list[Result], seconds: float) -> list[str]:
 def _bugs(results: list[Result]) -> list[str]:
     """Which seeded mistake was found by which checks."""
     rows = [
-        f"| `{r.bug}` | {r.seed} | {'; '.join(sorted({v.invariant for v in r.violations}))} |"
+        f"| `{r.bug}` | {r.seed} | {FOUND_BY[r.bug] if r.as_it_should_be else 'not found'} |"
         for r in results
     ]
-    return ["| mistake | seed | found by |", "| --- | ---: | --- |", *rows]
+    return ["| mistake | seed | found by the check |", "| --- | ---: | --- |", *rows]
 
 
 def _seeds(text: str) -> list[int]:
@@ -196,5 +240,6 @@ def main() -> int:
         "--wrong-clocks", action="store_true", help="one process an hour ahead, one behind"
     )
     parser.add_argument("--show", type=int, default=5, help="violations to print of each run")
+    parser.add_argument("--keep", type=Path, help="folder for the logs of runs with violations")
     parser.add_argument("--write", action="store_true", help="write docs/chaos.md")
     return asyncio.run(session(parser.parse_args()))

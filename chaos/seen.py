@@ -82,6 +82,8 @@ class Evidence:
     kills: int = 0
     nemesis: list[str] = field(default_factory=list[str])
     frozen: list[Frozen] = field(default_factory=list[Frozen])
+    logs: dict[str, bytes] = field(default_factory=dict[str, bytes])  # of the processes, by name
+    lag_s: float = 0.0  # the longest that the machine kept this process from running
     booked: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])  # by turn
 
     def of_key(self, key: str) -> list[Generation]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.bugs import BUGS
+from chaos.bugs import BUGS, FOUND_BY
 from chaos.check import RULES, check
 from chaos.failing import ANSWERS
 from chaos.house import faketime
@@ -27,6 +27,8 @@ def test_the_seed_alone_makes_the_schedule() -> None:
 
 def test_at_least_six_mistakes_are_seeded() -> None:
     assert len(BUGS) >= 6
+    assert set(BUGS) == set(FOUND_BY)
+    assert set(FOUND_BY.values()) <= set(RULES)
 
 
 def message(key: str, words: str = " the of", status: str = "done") -> Message:
