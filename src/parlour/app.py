@@ -241,7 +241,9 @@ def _runner(ground: Ground) -> TurnRunner:
         ending=Ending(
             store=ground.turns,
             ledger=ground.ledger,
-            questions=QuestionBook(signer=ground.signer, policies=ground.policies),
+            questions=QuestionBook(
+                store=Approvals(ground.database), signer=ground.signer, policies=ground.policies
+            ),
             metrics=ground.metrics,
             router=ground.router,
         ),

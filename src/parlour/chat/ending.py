@@ -84,8 +84,10 @@ class Ending:
         sink = running.sink
         questions = None
         if answer is not None and answer.waiting and problem is None:
-            questions = self._questions.put(running, answer.waiting)
-            sink.ask(questions.events)
+            try:
+                questions = await self._ask(running, answer)
+            except StoreUnavailable as outage:
+                problem = outage
         sink.end()
         final = finalize_of(sink, answer, problem)
         parts = sink.parts()
@@ -147,6 +149,20 @@ class Ending:
             )
         except StoreUnavailable as outage:
             log.warning("calls_not_booked", error=str(outage), calls=len(running.tab.calls))
+
+    async def _ask(self, running: Running, answer: Answer) -> Questions:
+        """What people have to decide; over a short outage, as with the end itself."""
+        for pause in (*FINISH_RETRIES_S, 0):
+            try:
+                questions = await self._questions.put(running, answer.waiting)
+            except StoreUnavailable:
+                if not pause:
+                    raise
+                await asyncio.sleep(pause)
+            else:
+                running.sink.ask(questions.events)
+                return questions
+        raise AssertionError("unreachable")
 
     async def _finish(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from parlour.agent.gate import Note
@@ -12,7 +12,7 @@ from parlour.chat.running import Running
 from parlour.chat.seals import Signer
 from parlour.events.types import Approval
 from parlour.policy import Policies
-from parlour.store.approvals import Asked
+from parlour.store.approvals import Approvals, Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +26,18 @@ class Questions:
 class QuestionBook:
     """Writes questions. One for the process."""
 
-    def __init__(self, *, signer: Signer, policies: Policies) -> None:
+    def __init__(self, *, store: Approvals, signer: Signer, policies: Policies) -> None:
+        self._store = store
         self._signer = signer
         self._policies = policies
 
-    def put(self, running: Running, notes: Sequence[Note]) -> Questions:
-        """The questions for the calls that wait, as the gate noted them."""
+    async def put(self, running: Running, notes: Sequence[Note]) -> Questions:
+        """The questions for the calls that wait, as the gate noted them. Raises
+        `StoreUnavailable`."""
         principal = running.principal
         seconds = self._policies.of(principal.workspace).approvals.expires_s
-        expires_at = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="seconds")
+        until = await self._store.now() + timedelta(seconds=seconds)
+        expires_at = until.astimezone(UTC).isoformat(timespec="milliseconds")
         rows = [self._row(running, note, place, expires_at) for place, note in enumerate(notes)]
         events = tuple(
             Approval(

@@ -90,6 +90,10 @@ class Approvals:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def now(self) -> datetime:
+        """What time it is by the clock that judges whether something has expired."""
+        return (await self._database.fetch("SELECT now()"))[0][0]
+
     async def open_in(self, principal: Principal, thread: ThreadId) -> list[Approval]:
         """What waits in a conversation, in the order it was asked. Empty for somebody else's."""
         rows = await self._database.fetch(
