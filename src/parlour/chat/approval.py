@@ -163,7 +163,12 @@ class Decisions:
     async def sweep(self, *, carry_out: bool) -> None:
         """Carry out what was decided and is not going on; give up what can no longer be decided."""
         for turn in await self._store.to_carry_out(ATTEMPTS_MAX) if carry_out else ():
-            await self.go_on(turn)
+            try:
+                await self.go_on(turn)
+            except StoreUnavailable:
+                raise
+            except Exception:
+                log.exception("approval_not_carried_out", turn_id=turn)  # the others still can be
         for thread in await self._store.to_give_up(ATTEMPTS_MAX):
             await self._give_up(thread, "expired", None)
 
