@@ -59,6 +59,7 @@ NOBODY_TO_ASK = (
     "and say what they can do themselves."
 )
 
+READ = frozenset({"ok", "failed"})  # what came of a call that was made, and stands in the prompt
 PATIENCE_S = 25.0  # for the server of an approved call, which may have to start
 LOOK_AGAIN_S = 0.25
 
@@ -122,7 +123,7 @@ class TurnGate:
         waiting = running.ask.waiting
         self._decided = {} if waiting is None else {a.id: a for a in waiting.approvals}
         self._tainted = bool(running.page or running.summary) or any(
-            isinstance(part, ToolPart) and part.text and self._taints(part.name)
+            isinstance(part, ToolPart) and part.status in READ and self._taints(part.name)
             for message in history
             for part in message.parts
         )
