@@ -58,7 +58,7 @@ a AS (
 
 _SETTLED: LiteralString = """,
 d AS (
-  UPDATE approvals SET closed_at = now() FROM ended
+  UPDATE approvals SET closed_at = now(), principal = '{}' FROM ended
   WHERE approvals.turn = ended.continues AND approvals.closed_at IS NULL),
 o AS (DELETE FROM checkpoints USING ended WHERE turn = ended.continues)"""
 

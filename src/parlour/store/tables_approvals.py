@@ -37,7 +37,8 @@ class ApprovalColumns(TypedColumns):
 
     `tool` and `arguments` are the real tool's, as the server will get them; `digest` is that of its
     description, so that a tool which has changed meanwhile is not called. `signature` covers all of
-    it, `seal` the decision too. Open (`closed_at` null) until a turn that went on has ended, or it
+    it, `seal` the decision too. `principal` is what a token said of the person, gone once it is
+    closed. Open (`closed_at` null) until a turn that went on has ended, or it
     was declined without one. `attempts` counts the turns that tried to go on.
     """
 

@@ -37,7 +37,7 @@ WHERE turns.id = ANY(%(turns)s)
 """
 
 _CLOSE: LiteralString = """
-UPDATE approvals SET closed_at = now(),
+UPDATE approvals SET closed_at = now(), principal = '{}',
   decided_at = coalesce(decided_at, now()), cause = coalesce(cause, %(cause)s),
   decision = coalesce(decision, 'decline')
 WHERE turn = ANY(%(turns)s) AND closed_at IS NULL
