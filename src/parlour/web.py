@@ -72,7 +72,7 @@ def create_api(services: Services) -> FastAPI:
         threads.router(access=access, threads=conversations),
         results.router(access=access, results=ToolResults(services.database)),
         admin_tools.router(access=access, pins=services.pins),
-        approvals.router(access=access, decisions=services.approvals),
+        approvals.router(access=access, decisions=services.approvals, privacy=privacy),
         ai_sdk.router(
             access=access,
             runner=runner,

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from parlour.api.access import Access
 from parlour.chat.approval import Decisions, state_of
+from parlour.chat.privacy import Privacy
 from parlour.domain import Principal, ThreadId
 from parlour.store.approvals import Approval
 
@@ -46,8 +47,8 @@ class ApprovalBody(_Shape):
     cause: str | None = Field(description="`person`, `expired`, `superseded` or `stopped`.")
 
     @classmethod
-    def of(cls, approval: Approval) -> ApprovalBody:
-        """The wire form of an approval."""
+    def of(cls, approval: Approval, arguments: Any) -> ApprovalBody:
+        """The wire form of an approval, with the arguments as the user reads them."""
         return cls(
             id=approval.id,
             state=state_of(approval),  # pyright: ignore[reportArgumentType]
@@ -56,7 +57,7 @@ class ApprovalBody(_Shape):
             title=approval.title,
             server=approval.server,
             tool=approval.tool,
-            arguments=approval.arguments,
+            arguments=arguments,
             acts_as=approval.acts_as,
             undoable=approval.undoable,
             reason=approval.reason,
@@ -83,21 +84,25 @@ class DecidedBody(_Shape):
     events: str | None = Field(description="Where to read its events.")
 
 
-def router(*, access: Access, decisions: Decisions) -> APIRouter:
+def router(*, access: Access, decisions: Decisions, privacy: Privacy) -> APIRouter:
     """The routes below /api/threads/{thread}/approvals."""
     routes = APIRouter(prefix="/api/threads/{thread}/approvals", tags=["approvals"])
     who = Depends(access.principal)
+
+    async def shown(principal: Principal, approval: Approval) -> ApprovalBody:
+        arguments = await privacy.clear(principal, approval.thread, approval.arguments)
+        return ApprovalBody.of(approval, arguments)
 
     @routes.get("")
     async def waiting(thread: IdPath, principal: Principal = who) -> ApprovalsBody:
         """What waits for a decision in a conversation, in the order it was asked."""
         found = await decisions.open_in(principal, ThreadId(thread))
-        return ApprovalsBody(approvals=[ApprovalBody.of(approval) for approval in found])
+        return ApprovalsBody(approvals=[await shown(principal, approval) for approval in found])
 
     @routes.get("/{approval}")
     async def read(thread: IdPath, approval: IdPath, principal: Principal = who) -> ApprovalBody:
         """One approval, and how it was decided."""
-        return ApprovalBody.of(await decisions.get(principal, ThreadId(thread), approval))
+        return await shown(principal, await decisions.get(principal, ThreadId(thread), approval))
 
     @routes.post("/{approval}", status_code=202)
     async def decide(
@@ -107,7 +112,7 @@ def router(*, access: Access, decisions: Decisions) -> APIRouter:
         decided = await decisions.decide(principal, ThreadId(thread), approval, body.decision)
         turn = decided.started.turn if decided.started else None
         return DecidedBody(
-            approval=ApprovalBody.of(decided.approval),
+            approval=await shown(principal, decided.approval),
             going_on=decided.going_on,
             turn_id=turn,
             message_id=decided.started.message if decided.started else None,

@@ -254,6 +254,12 @@ class Privacy:
         values = [v for name, v in masks.values.items() if name.encode() in written]
         return shown, values
 
+    async def clear(self, principal: Principal, thread: ThreadId, value: Any) -> Any:
+        """Any JSON of one of the user's conversations, as its owner reads it."""
+        if not MARK.search(msgspec.json.encode(value)):
+            return value
+        return (await self.load(principal, thread)).restore_all(value)
+
     async def titles(self, principal: Principal, page: list[Thread]) -> list[Thread]:
         """Threads with titles as their owner reads them."""
         marked = [thread.id for thread in page if placeholders(thread.title)]
@@ -363,6 +369,10 @@ def _restored(part: Part, masks: Masks) -> Part:
             arguments=masks.restore_all(part.arguments),
             text=masks.restore(part.text),
             widget=masks.restore_all(part.widget),
+            approval=part.approval
+            and msgspec.structs.replace(
+                part.approval, arguments=masks.restore_all(part.approval.arguments)
+            ),
         )
     if isinstance(part, TextPart | ReasoningPart):
         return msgspec.structs.replace(part, text=masks.restore(part.text))
