@@ -46,6 +46,7 @@ from parlour.store.housekeeping import Housekeeping
 from parlour.store.ledger import Ledger
 from parlour.store.masked import MaskedValues
 from parlour.store.routes import RouteDecisions
+from parlour.store.threads import Threads
 from parlour.store.tool_pins import ToolPins
 from parlour.store.tool_results import ToolResults
 from parlour.telemetry.metrics import Metrics
@@ -309,7 +310,8 @@ def toolbox(
     servers: tuple[ServerConfig, ...], database: Database, policies: Policies, pins: Pins
 ) -> Toolbox:
     """The servers with what they need of the database."""
-    return Toolbox(servers, policies=policies, pins=pins, results=ToolResults(database))
+    results, threads = ToolResults(database), Threads(database)
+    return Toolbox(servers, policies=policies, pins=pins, results=results, threads=threads)
 
 
 def _server(settings: Settings, name: str) -> ServerConfig:

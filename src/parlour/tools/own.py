@@ -20,6 +20,8 @@ def _read_only(title: str, *, open_world: bool = False) -> types.ToolAnnotations
     )
 
 
+TITLE_CHARS_MAX = 200  # of a conversation's name
+
 _ANSWER_SCHEMA = {
     "type": "object",
     "properties": {
@@ -116,6 +118,35 @@ TOOLS = (
             "additionalProperties": False,
         },
         annotations=_read_only("Search the documents"),
+    ),
+)
+
+# Offered only where there is a conversation: not to other hosts at /mcp.
+NAMING = types.Tool(
+    name="name_conversation",
+    title="Rename this conversation",
+    description=(
+        "Give this conversation another name in the user's list. Only when the user asks for it."
+    ),
+    input_schema={
+        "type": "object",
+        "properties": {
+            "title": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": TITLE_CHARS_MAX,
+                "description": "The new name: a few words.",
+            }
+        },
+        "required": ["title"],
+        "additionalProperties": False,
+    },
+    annotations=types.ToolAnnotations(
+        title="Rename this conversation",
+        read_only_hint=False,
+        destructive_hint=False,
+        idempotent_hint=True,
+        open_world_hint=False,
     ),
 )
 

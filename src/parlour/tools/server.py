@@ -2,7 +2,8 @@
 
 `build_server` makes one for one way of asking who is there: in process each connection has its own
 server that knows its principal; over HTTP (`HttpFace`, mounted at /mcp) the principal comes with
-each request, put there by whoever checked the token. Every tool only reads.
+each request, put there by whoever checked the token. Every tool only reads, but for the one that
+gives the conversation another name; it is there only within a conversation.
 
 Written on the SDK's low-level server: its high-level one configures the process's logging when it
 is made, and each call costs more.
@@ -22,10 +23,12 @@ from mcp.server.transport_security import TransportSecuritySettings
 
 import parlour
 from parlour.domain import Principal
+from parlour.store.threads import Threads
 from parlour.store.tool_results import ToolResults
 from parlour.tools.calculator import CalculatorError, calculate
 from parlour.tools.clock import UnknownZone, moment
-from parlour.tools.own import TOOLS, done, failed
+from parlour.tools.naming import name_conversation
+from parlour.tools.own import NAMING, TOOLS, done, failed
 from parlour.tools.reading_on import read_on
 
 NAME = "parlour"
@@ -41,17 +44,21 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 def build_server(
-    principal_of: PrincipalOf, results: ToolResults | None = None
+    principal_of: PrincipalOf,
+    results: ToolResults | None = None,
+    threads: Threads | None = None,
 ) -> Server[dict[str, Any]]:
     """The server; `principal_of` answers who asks, from the request at hand.
 
-    `results` are those that are kept whole; without them nothing can be read on.
+    `results` are those that are kept whole; without them nothing can be read on. Without `threads`
+    there is no conversation to name.
     """
+    offered = [*TOOLS, *([NAMING] if threads else [])]
 
     async def list_tools(
         context: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=list(TOOLS))
+        return types.ListToolsResult(tools=offered)
 
     async def call_tool(
         context: Context, params: types.CallToolRequestParams
@@ -68,6 +75,9 @@ def build_server(
                 return _nothing_indexed()
             case "read_result":
                 return await read_on(results, principal_of(context), arguments, context.meta)
+            case "name_conversation":
+                who = principal_of(context)
+                return await name_conversation(threads, who, arguments, context.meta)
             case _:
                 return failed(f"There is no tool named {params.name!r}.")
 

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from parlour.domain import Principal, ToolOutcome, ToolRequest, ToolSpec
 from parlour.errors import ConfigurationError, Problem
 from parlour.policy import Policies
+from parlour.store.threads import Threads
 from parlour.store.tool_results import ToolResults, new_handle
 from parlour.tools.catalog import Catalog, CatalogTool, listing_key
 from parlour.tools.config import ServerConfig, ToolLimits
@@ -30,6 +31,7 @@ from parlour.tools.connections import Connections
 from parlour.tools.failures import Busy, CallFailed, TimedOut
 from parlour.tools.hidden import HiddenTools
 from parlour.tools.offer import Offer, instructions_of
+from parlour.tools.own import NAMING
 from parlour.tools.pins import Pins
 from parlour.tools.progress import Progress, throttled
 from parlour.tools.reading_on import THREAD_KEY
@@ -63,11 +65,12 @@ class ServerState:
     said: tuple[str, ...] = ()
 
 
-def own_server(results: ToolResults | None = None) -> ServerConfig:
+def own_server(results: ToolResults | None = None, threads: Threads | None = None) -> ServerConfig:
     """Parlour's own server, in process; each connection has one that knows its user."""
     return ServerConfig(
         NAME,
-        build=lambda principal: build_server(lambda _: principal, results),
+        build=lambda principal: build_server(lambda _: principal, results, threads),
+        undoable=(NAMING.name,),
         call_by_name=False,
         instructions_chars_max=0,  # the prompt says it
     )
@@ -85,11 +88,12 @@ class Toolbox:
         policies: Policies | None = None,
         pins: Pins | None = None,
         results: ToolResults | None = None,
+        threads: Threads | None = None,
     ) -> None:
         """`own`: with Parlour's own server, which comes first. Without `pins` every description is
-        trusted, without `results` nothing that is cut is kept."""
+        trusted, without `results` nothing that is cut is kept, without `threads` none is named."""
         self._limits = limits or ToolLimits()
-        self._servers = (*((own_server(results),) if own else ()), *servers)
+        self._servers = (*((own_server(results, threads),) if own else ()), *servers)
         names = [server.name for server in self._servers]
         for name in names:
             if names.count(name) > 1:

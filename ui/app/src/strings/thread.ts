@@ -28,7 +28,7 @@ export const threadStrings = {
     tours: [
       { title: "A tool", text: "What is 17.5 % of 2,340?" },
       { title: "Thinking", text: "Show me your reasoning" },
-      { title: "Two at once", text: "Use two tools at once" },
+      { title: "Your decision", text: "Call this conversation My first tour" },
       { title: "A long answer", text: "Show me a long answer" },
       { title: "Stop and reload", text: "Count slowly to 60" },
       { title: "A failing tool", text: "Show me a tool that fails" },
