@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -159,3 +160,53 @@ def test_parts_are_opened_and_closed_and_nothing_is_null(events: list[ev.Event],
     assert not open_parts
     assert not in_step
     assert kinds(found).count("finish") == 1
+
+
+ASKED = ev.Approval(
+    approval_id="p_1",
+    call_id="k",
+    name="a__b",
+    title="Do b",
+    arguments={"x": 1},
+    acts_as="Ann",
+    expires_at="2026-01-01T00:00:00+00:00",
+    server="a",
+    tool="b",
+    reason="writes",
+)
+
+
+def test_a_call_that_waits_is_a_request_and_the_finish_says_so():
+    found = frames(PLAN, CALL, ASKED, ev.Finalize(status="waiting", finish_reason="tool_calls"))
+    asked = found[-3]
+    assert (asked["type"], asked["approvalId"], asked["toolCallId"]) == (
+        "tool-approval-request",
+        "p_1",
+        "k",
+    )
+    assert asked["approvalDescriptor"]["arguments"] == {"x": 1}
+    assert asked["approvalDescriptor"]["actsAs"] == "Ann"
+    assert found[-1]["finishReason"] == "tool-calls"
+
+
+def test_who_has_decided_gets_what_is_new_and_who_resumes_gets_it_all():
+    plan = msgspec.structs.replace(PLAN, continues="t_0", repeats=2)
+    events = [plan, ev.Token(text="Before."), CALL, OK, ev.Token(text="After.")]
+
+    def told(*, going_on: bool) -> list[str]:
+        encoder = AiSdkEncoder(modern=True, going_on=going_on)
+        payloads = [ev.encode(event) for event in events]
+        return kinds(parse(b"".join(encoder.encode([p], n) for n, p in enumerate(payloads, 1))))
+
+    assert told(going_on=True) == [
+        "start",
+        "tool-output-available",
+        "text-start",
+        "text-delta",
+    ]
+    assert told(going_on=False)[:4] == ["start", "start-step", "text-start", "text-delta"]
+
+
+def test_a_declined_call_is_denied():
+    declined = ev.ToolResult(call_id="k", name="a__b", status="declined", text="Not done.")
+    assert {"type": "tool-output-denied", "toolCallId": "k"} in frames(PLAN, CALL, declined)
