@@ -91,6 +91,29 @@ SCRIPT: list[dict[str, Any]] = [
             [{"text": "It said: {{result}}"}],
         ],
     },
+    {
+        "when": "note (?P<text>.+)",
+        "needs": ["notes__add_note"],
+        "rounds": [
+            [{"calls": [{"name": "notes__add_note", "arguments": {"text": "{{group:text}}"}}]}],
+            [{"text": "Here is what came of it: {{result}}"}],
+        ],
+    },
+    {
+        "when": "two notes",
+        "needs": ["notes__add_note"],
+        "rounds": [
+            [
+                {
+                    "calls": [
+                        {"name": "notes__add_note", "arguments": {"text": "one"}},
+                        {"name": "notes__wipe_notes", "arguments": {}},
+                    ]
+                }
+            ],
+            [{"text": "Both are decided."}],
+        ],
+    },
     {"when": "evil text", "steps": [{"text": HOSTILE}]},
     {"when": "count", "steps": [{"text": NUMBERS, "pace": 60}]},
     {

@@ -25,7 +25,25 @@ type Words = { type: "text"; text: string } & InRound;
 type Thought = { type: "reasoning"; text: string; elapsed_ms?: number } & InRound;
 type Call = Omit<ToolCall, "type"> &
   Partial<Pick<ToolResult, "text" | "widget" | "elapsed_ms">> &
-  InRound & { type: "tool"; status?: "running" | ToolResult["status"] };
+  InRound & {
+    type: "tool";
+    status?: "running" | "waiting" | ToolResult["status"];
+    approval?: ApprovalNote;
+  };
+
+/** What a person was asked about a call: the real tool with its literal arguments. */
+interface ApprovalNote {
+  id: string;
+  server: string;
+  tool: string;
+  arguments: unknown;
+  acts_as: string;
+  undoable?: boolean;
+  reason?: string;
+  expires_at?: string;
+  /** Why it was declined when nobody said no: expired, superseded, stopped. */
+  cause?: string;
+}
 
 export type Part = Words | Thought | Call | ({ type: "error" } & Failure);
 

@@ -16,6 +16,8 @@ export interface ToolView {
   widget: unknown;
   elapsedMs: number;
   approval?: { id: string; descriptor: Record<string, unknown> };
+  /** Why it was declined: person, expired, superseded, stopped. */
+  cause?: string;
 }
 
 export type Item =
@@ -89,6 +91,7 @@ function toolView(part: DynamicToolUIPart, live: boolean): ToolView {
     const descriptor: unknown = (part.approval as { descriptor?: unknown }).descriptor;
     view.approval = { id: part.approval.id, descriptor: isRecord(descriptor) ? descriptor : {} };
   }
+  if (part.state === "output-denied") view.cause = part.approval?.reason ?? "person";
   return view;
 }
 

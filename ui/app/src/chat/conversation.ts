@@ -3,7 +3,6 @@
  * another conversation does not end this one.
  */
 import { Chat } from "@ai-sdk/react";
-import { lastAssistantMessageIsCompleteWithApprovalResponses } from "ai";
 import { api } from "../kit/api";
 import { drafts } from "../kit/drafts";
 import { newId } from "../kit/ids";
@@ -13,6 +12,7 @@ import type { ThreadView } from "../wire";
 import { Box } from "./box";
 import { initialState } from "./conversation-state";
 import { askedNow, mergeStored, textOf, toChatMessage, withQuestionId } from "./convert";
+import { Decisions } from "./decisions";
 import { settled } from "./followups";
 import { type Ending, reconnector } from "./reconnect";
 import { hearData, until } from "./transient";
@@ -30,6 +30,7 @@ export class Conversation {
   readonly chat: Chat<ChatMessage>;
   readonly store = createStore(initialState);
   readonly box: Box;
+  readonly decisions = new Decisions(this);
   /** What was asked last. `target` is the message it replaces; a retry has to name it again. */
   #request: { kind: "submit" | "regenerate"; target: string | null } = {
     kind: "submit",
@@ -61,7 +62,6 @@ export class Conversation {
         target: () => this.#request.target,
         accepted: () => this.#onAccepted(),
       }),
-      sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithApprovalResponses,
       onData: (part) => hearData(this.store, this.chat, part),
       onFinish: (ending) => this.#onFinish(ending),
     });
@@ -85,7 +85,7 @@ export class Conversation {
       this.#show(view);
       if (!view.thread.running_turn) return;
       this.#accepted = true;
-      void this.chat.resumeStream();
+      void this.#line.join();
     } catch (error) {
       const failure = toFailure(error);
       if (this.store.get().phase === "ready" && failure.status !== 404) return;

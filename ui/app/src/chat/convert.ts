@@ -1,9 +1,33 @@
 /** Stored messages as chat messages: the same shape that streaming them would have given. */
+import type { DynamicToolUIPart } from "ai";
 import { pageContext, toPageContext } from "../page-context";
 import type { Message, Part } from "../wire";
 import type { ChatMessage, ChatPart, Metadata } from "./types";
 
-function convertPart(part: Part): ChatPart {
+type Call = Extract<Part, { type: "tool" }>;
+
+/** A call that waits for a person, or was declined; anything else is null. */
+function convertAsked(part: Call, going: boolean): Partial<DynamicToolUIPart> | null {
+  const { approval, status } = part;
+  if (status === "declined") {
+    const { id = "", cause = "person" } = approval ?? {};
+    return { state: "output-denied", approval: { id, approved: false, reason: cause } };
+  }
+  // While the answer goes on, the decision is made.
+  if (status !== "waiting" || approval === undefined || going) return null;
+  const descriptor = {
+    server: approval.server,
+    tool: approval.tool,
+    arguments: approval.arguments,
+    actsAs: approval.acts_as,
+    undoable: approval.undoable ?? false,
+    reason: approval.reason ?? "",
+    expiresAt: approval.expires_at ?? "",
+  };
+  return { state: "approval-requested", approval: { id: approval.id, descriptor } as never };
+}
+
+function convertPart(part: Part, going: boolean): ChatPart {
   switch (part.type) {
     case "text":
       return { type: "text", text: part.text, state: "done" };
@@ -22,6 +46,8 @@ function convertPart(part: Part): ChatPart {
         title: part.title,
         input: part.arguments,
       };
+      const asked = convertAsked(part, going);
+      if (asked !== null) return { ...call, ...asked } as ChatPart;
       if (part.status === "failed") {
         return { ...call, state: "output-error", errorText: part.text ?? "" };
       }
@@ -43,7 +69,7 @@ function convertPart(part: Part): ChatPart {
 
 const roundOf = (part: Part) => (part.type === "error" ? undefined : part.round);
 
-function convertParts(parts: Part[]): ChatPart[] {
+function convertParts(parts: Part[], going: boolean): ChatPart[] {
   const withTools = new Set(parts.filter((part) => part.type === "tool").map(roundOf));
   const converted: ChatPart[] = [];
   let open: number | undefined;
@@ -59,7 +85,7 @@ function convertParts(parts: Part[]): ChatPart[] {
       converted.push({ type: "step-start" });
       open = round;
     }
-    converted.push(convertPart(part));
+    converted.push(convertPart(part, going));
   }
   close();
   return converted;
@@ -92,7 +118,9 @@ export function askedNow(): Metadata {
 
 export function toChatMessage(message: Message): ChatMessage {
   const parts =
-    message.role === "user" ? message.parts.map(convertPart) : convertParts(message.parts);
+    message.role === "user"
+      ? message.parts.map((part) => convertPart(part, false))
+      : convertParts(message.parts, message.status === "running");
   return { id: message.id, role: message.role, parts, metadata: convertMetadata(message) };
 }
 
@@ -106,6 +134,10 @@ export function mergeStored(local: ChatMessage[], stored: Message[]): ChatMessag
     const match = known.get(message.id);
     if (match === undefined) return message;
     const metadata = { ...message.metadata, ...match.metadata };
+    // What waited for a decision does so no more: the store knows what became of it.
+    if (message.parts.some(isAsked) && !match.parts.some(isAsked)) {
+      return { ...message, metadata, parts: match.parts };
+    }
     const hasError = message.parts.some((part) => part.type === "data-error");
     const error = hasError ? undefined : match.parts.find((part) => part.type === "data-error");
     return {
@@ -115,6 +147,9 @@ export function mergeStored(local: ChatMessage[], stored: Message[]): ChatMessag
     };
   });
 }
+
+const isAsked = (part: ChatPart) =>
+  part.type === "dynamic-tool" && part.state === "approval-requested";
 
 export const textOf = (message: ChatMessage) =>
   message.parts

@@ -85,6 +85,8 @@ export function reconnector(chat: Resumable) {
       return drop;
     },
     retry: run,
+    /** Join what runs; what has ended in this very moment is fetched. */
+    join: tryOnce,
     cancel(): void {
       cancelled = true;
       chat.notify("online");

@@ -27,28 +27,6 @@ test("a new answer names the old one", () => {
   });
 });
 
-test("a decision sends the decision and nothing that could be forged", () => {
-  const decided: ChatMessage = {
-    ...answer,
-    parts: [
-      {
-        type: "dynamic-tool",
-        toolCallId: "c1",
-        toolName: "delete",
-        state: "approval-responded",
-        input: { id: 42 },
-        approval: { id: "p1", approved: false },
-      },
-    ],
-  };
-  expect(requestBody("t", [question, decided], "submit-message", null)).toEqual({
-    id: "t",
-    trigger: "submit-message",
-    messageId: "a1",
-    approvals: [{ approvalId: "p1", toolCallId: "c1", approved: false }],
-  });
-});
-
 test("the page that a question was asked from goes with it", () => {
   const asked = { ...question, metadata: { page: { title: "Revenue" } } };
   expect(requestBody("t", [asked], "submit-message", null)).toMatchObject({

@@ -14,21 +14,6 @@ export interface TransportHooks {
   accepted(): void;
 }
 
-/** Decisions on tool calls that wait in a message. */
-function approvalsIn(message: ChatMessage) {
-  return message.parts.flatMap((part) =>
-    part.type === "dynamic-tool" && part.state === "approval-responded"
-      ? [
-          {
-            approvalId: part.approval.id,
-            toolCallId: part.toolCallId,
-            approved: part.approval.approved,
-          },
-        ]
-      : [],
-  );
-}
-
 /** The body of a POST. The server owns the history, so it is never sent. */
 export function requestBody(
   id: string,
@@ -38,9 +23,6 @@ export function requestBody(
   receipt: string | null = null,
 ): object {
   const last = messages.at(-1);
-  if (last?.role === "assistant") {
-    return { id, trigger, messageId: last.id, approvals: approvalsIn(last) };
-  }
   const body: Record<string, unknown> = { id, trigger };
   if (receipt !== null) body["disclosure_receipt"] = receipt;
   if (target !== null) body["messageId"] = target;

@@ -1,5 +1,11 @@
 /** The calls of the contract, one function each. */
-import type { FollowupsBody, LimitsBody } from "../contract/api";
+import type {
+  ApprovalsBody,
+  DecidedBody,
+  DecisionBody,
+  FollowupsBody,
+  LimitsBody,
+} from "../contract/api";
 import type { Me, MessagePage, Thread, ThreadPage, ThreadView, WholeResult } from "../wire";
 import { request } from "./http";
 
@@ -33,5 +39,11 @@ export const api = {
     ),
   followups: (thread: string, turn: string) =>
     request<FollowupsBody>("GET", `/api/threads/${id(thread)}/turns/${id(turn)}/followups`),
+  approvals: (thread: string) =>
+    request<ApprovalsBody>("GET", `/api/threads/${id(thread)}/approvals`),
+  decide: (thread: string, approval: string, decision: DecisionBody["decision"]) =>
+    request<DecidedBody>("POST", `/api/threads/${id(thread)}/approvals/${id(approval)}`, {
+      decision,
+    }),
   stop: (thread: string) => request<undefined>("POST", `/api/chat/${id(thread)}/stop`),
 };

@@ -18,3 +18,10 @@ export function prettyJson(value: unknown, indent = ""): string {
   if (!line.includes("\n") && indent.length + line.length <= LINE_CHARS) return line;
   return `${open}\n${entries.map((entry) => inner + entry).join(",\n")}\n${indent}${close}`;
 }
+
+/** The same text with what nobody can see written out, for a person who has to judge it. */
+export const visible = (text: string) =>
+  text.replace(
+    /[^\P{C}\n]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ""}}`,
+  );

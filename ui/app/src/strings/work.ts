@@ -19,7 +19,6 @@ export const workStrings = {
     showMore: "Show more",
     keptNoLonger: "All of it is kept no longer. Ask again to get it anew.",
     notLoaded: "It could not be loaded. Try again in a moment.",
-    denied: "You did not allow this",
     took: (ms: number) =>
       ms < 1000
         ? `${figures.format(Math.max(1, Math.round(ms)))} ms`
@@ -44,14 +43,38 @@ export const workStrings = {
 
   approval: {
     title: "Your decision",
-    as: (who: string) => `As ${who}`,
+    what: (title: string, server: string) => (server === "" ? title : `${title} (${server})`),
+    asName: "As",
+    undoName: "Undo",
     undoable: "Can be undone",
-    final: "Cannot be undone",
-    expires: (when: string) => `Expires ${when}`,
-    arguments: "Exactly what will be sent",
+    final: "May not be possible; treat it as final",
+    expiresName: "Until",
+    expires: (when: string, left: number) =>
+      left < 90
+        ? `${when}, in ${plural(left, "second", "seconds")}`
+        : `${when}, in ${plural(Math.round(left / 60), "minute", "minutes")}`,
+    expired: "The time is over; it will not be done",
+    arguments: (tool: string) => `Exactly what ${tool} will get`,
+    decline: "Do not allow",
     allow: "Allow once",
-    deny: "Do not allow",
-    waiting: "Waiting for your decision",
+    aside: "Nothing happens until you decide. Writing something else declines it.",
+    allowed: "You allow this; another decision is missing",
+    declined: "You do not allow this; another decision is missing",
+    waitingSaid: "Your decision is needed.",
+    reasons: {
+      listed: "Whoever set this up wants you to be asked.",
+      destructive: "It can change or delete things for good.",
+      writes: "It changes something.",
+      unknown: "It does not say whether it changes something.",
+      statement: "The statement does more than read, or cannot be judged.",
+      untrusted: "Text that others wrote was read for this answer, so nothing acts without you.",
+    } as Record<string, string>,
+    causes: {
+      person: "you did not allow this",
+      expired: "nobody decided in time",
+      superseded: "you wrote something else instead",
+      stopped: "you stopped it",
+    } as Record<string, string>,
   },
 
   sources: { title: "Sources", page: (page: number) => `page ${page}` },

@@ -14,13 +14,15 @@ export function Announcer({ live, failed, last, status }: AnnouncerProps) {
   const [said, setSaid] = useState("");
   const was = useRef(false);
   const stopped = last?.metadata?.stopped === true;
+  const waiting = last?.metadata?.status === "waiting";
   useEffect(() => {
     if (live === was.current) return;
     was.current = live;
     if (live) setSaid(strings.thread.working);
     else if (failed) setSaid(strings.thread.failedSaid);
+    else if (waiting) setSaid(strings.approval.waitingSaid);
     else setSaid(stopped ? strings.thread.stoppedSaid : strings.thread.complete);
-  }, [live, failed, stopped]);
+  }, [live, failed, stopped, waiting]);
   useEffect(() => {
     if (status !== "") setSaid(status);
   }, [status]);

@@ -4,6 +4,7 @@ import { memo, useId, useMemo, useState } from "react";
 import { type AnswerView, type Item, isVisiblyWorking, readAnswer } from "../chat/answer";
 import type { Conversation } from "../chat/conversation";
 import type { Progress } from "../chat/conversation-state";
+import type { Decisions } from "../chat/decisions";
 import type { ChatMessage } from "../chat/types";
 import { IconButton } from "../kit/button";
 import { CopyButton } from "../kit/copy-button";
@@ -36,10 +37,10 @@ interface ItemViewProps {
   item: Item;
   thread: string;
   progress: Record<string, Progress>;
-  onDecide: (approvalId: string, approved: boolean) => void;
+  decisions: Decisions;
 }
 
-function ItemView({ item, thread, progress, onDecide }: ItemViewProps) {
+function ItemView({ item, thread, progress, decisions }: ItemViewProps) {
   switch (item.kind) {
     case "reasoning":
       return <Reasoning text={item.text} live={item.live} elapsedMs={item.elapsedMs} />;
@@ -50,7 +51,7 @@ function ItemView({ item, thread, progress, onDecide }: ItemViewProps) {
       return <Markdown text={item.text} live={item.live} quiet={!item.final} />;
     case "tool":
       if (item.tool.state === "approval")
-        return <ApprovalCard tool={item.tool} onDecide={onDecide} />;
+        return <ApprovalCard tool={item.tool} decisions={decisions} />;
       return (
         <>
           <ToolRow tool={item.tool} progress={progress[item.tool.id]} />
@@ -149,14 +150,17 @@ export const Answer = memo(function Answer(props: AnswerProps) {
   const ending = endingOf(message, view, live);
   const withdrawn = view.items.some((item) => item.kind === "text" && item.withdrawn);
   const steady = useSteadyHeight(withdrawn, live);
-  const decide = (id: string, approved: boolean) =>
-    void conversation.chat.addToolApprovalResponse({ id, approved });
   return (
     <div className="group/message">
       <div ref={steady.box} style={steady.style} className="space-y-2.5">
         {view.items.map((item, at) => (
           <div key={item.key} className={gapBefore(item, view.items[at - 1])}>
-            <ItemView item={item} thread={conversation.id} progress={progress} onDecide={decide} />
+            <ItemView
+              item={item}
+              thread={conversation.id}
+              progress={progress}
+              decisions={conversation.decisions}
+            />
           </div>
         ))}
         {live && (status !== "" || !isVisiblyWorking(view)) && <Working text={status} />}
