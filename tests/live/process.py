@@ -37,8 +37,10 @@ def script(folder: Path, rules: list[dict[str, Any]]) -> str:
     return f"scripted:{file}"
 
 
-async def start(*arguments: str, folder: Path, **settings: str) -> asyncio.subprocess.Process:
-    """Start `parlour <arguments>`; it dies with this process."""
+async def start(
+    *arguments: str, folder: Path, terminal: int = asyncio.subprocess.PIPE, **settings: str
+) -> asyncio.subprocess.Process:
+    """Start `parlour <arguments>`, on pipes or at a `terminal`; it dies with this process."""
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -46,8 +48,8 @@ async def start(*arguments: str, folder: Path, **settings: str) -> asyncio.subpr
         *arguments,
         cwd=folder,
         env=environment(folder, **settings),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
+        stdin=terminal,
+        stdout=terminal,
         stderr=asyncio.subprocess.PIPE,
         preexec_fn=die_with_parent,
         limit=1_000_000,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import pty
 import signal
 import time
 from collections.abc import Callable
@@ -14,7 +16,7 @@ import aiohttp
 import pytest
 
 from tests.house import final, parse_frames, said
-from tests.live.process import Served, run, script, served, start
+from tests.live.process import READY_S, Served, run, script, served, start
 
 LEASE_S = 2
 BOUND_S = 15  # of every wait for something that happens by itself
@@ -46,9 +48,9 @@ def database_pids(folder: Path) -> list[int]:
     return [int(lines[0]) for lines in found if lines]
 
 
-async def until(condition: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool], bound_s: float = BOUND_S) -> None:
     """Look until it is so: nothing in another process can wake us."""
-    deadline = time.monotonic() + BOUND_S
+    deadline = time.monotonic() + bound_s
     while not condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
@@ -199,3 +201,68 @@ async def test_chat_answers_on_a_pipe(tmp_path: Path, database_url: str):
     assert "parlour chat --thread c1" in out
     async with served(tmp_path, **settings) as it:
         assert len((await it.get("/api/threads/c1"))[1]["messages"]) == 4
+
+
+NAME_IT: list[dict[str, Any]] = [
+    {
+        "when": "name it",
+        "rounds": [
+            [{"calls": [{"name": "parlour__name_conversation", "arguments": {"title": "Milk"}}]}],
+            [{"text": "So: {{result}}"}],
+        ],
+    }
+]
+
+
+@pytest.mark.parametrize(("typed", "title"), [("y", "Milk"), ("n", "name it"), ("", "name it")])
+async def test_chat_asks_before_something_is_changed(
+    tmp_path: Path, database_url: str, typed: str, title: str
+):
+    settings = {
+        **given(tmp_path, PARLOUR_DATABASE_URL=database_url),
+        "PARLOUR_MODEL": script(tmp_path, NAME_IT),
+    }
+    lines = "\n".join(["name it", *([typed] if typed else [])]) + "\n"
+    code, out, _ = await run("chat", "--thread", "c1", folder=tmp_path, said=lines, **settings)
+    assert code == 0
+    assert "Your decision: Rename this conversation (parlour: name_conversation)" in out
+    assert "As: You. It can be undone. It expires at " in out
+    assert '"title": "Milk"' in out
+    assert ("is called “Milk” now" in out) == (typed == "y")
+    assert ("the user did not allow this" in out) == (typed != "y")
+    async with served(tmp_path, **settings) as it:
+        _, body = await it.get("/api/threads/c1")
+        assert body["thread"]["title"] == title
+        assert body["messages"][-1]["status"] == "done"
+
+
+async def test_at_a_terminal_chat_asks_until_it_is_answered(tmp_path: Path, database_url: str):
+    settings = {
+        **given(tmp_path, PARLOUR_DATABASE_URL=database_url),
+        "PARLOUR_MODEL": script(tmp_path, NAME_IT),
+    }
+    ours, theirs = pty.openpty()
+    screen = bytearray()
+    loop = asyncio.get_running_loop()
+    process = await start("chat", "--thread", "c1", folder=tmp_path, terminal=theirs, **settings)
+    os.close(theirs)
+
+    def read() -> None:
+        with contextlib.suppress(OSError):  # nobody is at the other end any more
+            screen.extend(os.read(ours, 65_536))
+
+    loop.add_reader(ours, read)
+    try:
+        await until(lambda: b"> " in screen, READY_S)
+        os.write(ours, b"name it\n")
+        await until(lambda: screen.count(b"Do it? y/n ") == 1)
+        os.write(ours, b"perhaps\n")
+        await until(lambda: screen.count(b"Do it? y/n ") == 2)
+        os.write(ours, b"Y\n")
+        await until(lambda: "So: This conversation is called “Milk” now.".encode() in screen)
+        os.write(ours, b"/quit\n")
+        await until(lambda: b"Continue with:" in screen)
+    finally:
+        loop.remove_reader(ours)
+        os.close(ours)
+    assert await asyncio.wait_for(process.wait(), BOUND_S) == 0
