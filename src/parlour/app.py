@@ -29,6 +29,7 @@ from parlour.chat.questions import QuestionBook
 from parlour.chat.reading import Readings
 from parlour.chat.rule_hits import RuleHits
 from parlour.chat.seals import Signer, stored_key
+from parlour.chat.settling import Settling
 from parlour.chat.summary import Remembering
 from parlour.chat.takeover import Takeover
 from parlour.chat.till import Till
@@ -222,6 +223,7 @@ def _runner(ground: Ground) -> TurnRunner:
             privacy=ground.privacy,
             gives_away=ground.judge.gives_away,
         ),
+        settling=Settling(),
         grounding=Grounding(
             policies=ground.policies,
             hits=RuleHits(metrics=ground.metrics, audit=ground.audit),

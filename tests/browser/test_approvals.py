@@ -222,6 +222,8 @@ async def test_the_guided_tour_lets_a_person_decide(open_desk: OpenDesk):
         await desk.button("Allow once").click()
         await expect(desk.text).to_contain_text("“My first tour”")
         await desk.idle()
-        await expect(desk.page.get_by_role("link", name="My first tour", exact=True)).to_be_visible()
+        await expect(
+            desk.page.get_by_role("link", name="My first tour", exact=True)
+        ).to_be_visible()
         await expect(desk.answer).to_contain_text("Renamed this conversation")
         await picture(desk, "tour-1280-light")

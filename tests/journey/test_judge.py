@@ -95,6 +95,16 @@ async def test_nothing_is_shown_before_the_verdict_and_everything_after(open_hou
         assert final(frames).finish_reason == "stop"
 
 
+async def test_a_verdict_shows_at_once_what_was_said_meanwhile(open_house: OpenHouse):
+    async with open_house(SCRIPT, policy=SALES) as it, it.start("c1", "slow sales") as response:
+        await asyncio.wait_for(scripted(it).reached("answer"), WAIT_S)
+        await asyncio.wait_for(scripted(it).reached("verdict"), WAIT_S)
+        scripted(it).open("verdict")
+        await asyncio.wait_for(response.content.readuntil(b'"Up "'), WAIT_S)
+        scripted(it).open("answer")
+        assert b'"finish_reason":"stop"' in await response.content.read()
+
+
 async def test_no_tool_is_called_before_the_verdict(open_house: OpenHouse):
     async with open_house(SCRIPT, policy=SALES) as it:
         started = await it.begin("c1", "calculate the weather")

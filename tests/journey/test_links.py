@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from parlour.events import types as ev
-from tests.house import events_of, final, said
+from parlour.models.scripted import ScriptedModel
+from parlour.safety.silence import PAUSE_S
+from tests.house import WAIT_S, events_of, final, said
 from tests.journey.conftest import OpenHouse, Script
 
 REAL = "https://acme.com/superset/dashboard/3/"
@@ -15,6 +19,17 @@ SCRIPT: Script = [
     {"when": "page", "steps": [{"reasoning": f"Look at {FAKE}. "}, {"text": ANSWER}]},
     {"when": "again", "steps": [{"text": f"Here: {REAL} and {FAKE}"}]},
     {"when": "help me", "steps": [{"text": "https://docs.acme.com/a and https://docs.acme.co/a"}]},
+]
+SILENT: Script = [
+    {"when": "brackets", "steps": [{"text": "See [the sales"}, {"gate": "on"}, {"text": "]."}]},
+    {
+        "when": "slow",
+        "steps": [
+            {"text": f"See [Sales]({REAL[:20]}"},
+            {"wait_s": 2 * PAUSE_S},
+            {"text": f"{REAL[20:]}) there."},
+        ],
+    },
 ]
 PAGE = {"title": "Sales", "url": REAL, "fields": {"help": "https://acme.com/help/a"}}
 LOCAL = {"workspaces": {"local": {"links": {"allow": ["https://docs.acme.com"]}}}}
@@ -72,3 +87,21 @@ async def test_each_link_that_was_not_grounded_is_counted(open_house: OpenHouse)
         async with house.http.get(f"{house.url}/metrics") as response:
             metrics = await response.text()
         assert 'parlour_rule_hits_total{rule="links"} 4.0' in metrics
+
+
+async def test_words_are_shown_while_the_model_is_silent_in_the_middle_of_a_bracket(
+    open_house: OpenHouse,
+):
+    async with open_house(SILENT) as house, house.start("c1", "brackets") as response:
+        await asyncio.wait_for(response.content.readuntil(b"[the sales"), WAIT_S)
+        model = house.services.model
+        assert isinstance(model, ScriptedModel)
+        model.open("on")
+        assert b']."' in await response.content.read()
+
+
+async def test_a_link_is_whole_although_the_model_paused_in_the_middle_of_it(
+    open_house: OpenHouse,
+):
+    async with open_house(SILENT) as house:
+        assert said(await house.ask("c1", "slow", context=PAGE)) == f"See [Sales]({REAL}) there."

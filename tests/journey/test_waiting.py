@@ -11,7 +11,7 @@ from parlour.domain import TurnId
 from parlour.events import types as ev
 from parlour.models.scripted import ScriptedModel
 from tests.house import WAIT_S, Frame, House, events_of, final, parse_frames, said
-from tests.journey.conftest import HELLO, OpenHouse, Script
+from tests.journey.conftest import HELLO, OpenHouse
 from tests.journey.test_question_limits import slow
 from tests.journey.test_tool_servers import listed
 
@@ -75,22 +75,6 @@ async def test_anything_new_starts_the_clock_again(hello: House):
     look(now + 4.0)
     opened(hello)
     assert statuses(await hello.read("c1", running.turn)) == []
-
-
-async def test_text_that_is_held_back_for_long_is_shown(open_house: OpenHouse):
-    script: Script = [{"when": "", "steps": [{"text": "a <"}, {"gate": "middle"}, {"text": "b"}]}]
-    async with open_house(script) as house:
-        running = await at_gate(house)
-        assert running.sink.held_since is not None
-        look, now = house.services.waiting.look, time.monotonic()
-        for seconds in (0, 2, 9.9):
-            look(now + seconds)
-            assert running.sink.held_since is not None
-        look(now + 10)
-        assert running.sink.held_since is None
-        opened(house)
-        frames = await house.read("c1", running.turn)
-        assert (said(frames), statuses(frames)) == ("a < b", [f"{ANSWER}…"])
 
 
 async def test_a_turn_that_ends_says_nothing_more(hello: House):

@@ -19,6 +19,7 @@ from parlour.chat.judge import Judge, Over
 from parlour.chat.outflow import Outflow
 from parlour.chat.privacy import Privacy
 from parlour.chat.running import Running, TurnLimits
+from parlour.chat.settling import Settling
 from parlour.domain import Message, Principal, ToolOutcome, ToolRequest, ToolSpec
 from parlour.errors import TurnLost
 from parlour.models.port import ChatMessage
@@ -48,6 +49,7 @@ class Answering:
         judge: Judge,
         truth: Truth,
         grounding: Grounding,
+        settling: Settling,
         limits: TurnLimits,
         metrics: Metrics,
         own_words: str = "",
@@ -62,6 +64,7 @@ class Answering:
         self._judge = judge
         self._truth = truth
         self._grounding = grounding
+        self._settling = settling
         self._limits = limits
         self._metrics = metrics
         self._system = system_prompt(own_words)
@@ -166,7 +169,8 @@ class Answering:
         links, links_of_reasoning = self._grounding.filters(running)
         answer = [*self._privacy.filters(running), links, *answer]
         reasoning = [*self._privacy.filters(running), links_of_reasoning, *reasoning]
-        running.sink.filter(Outflow(answer), Outflow(reasoning))
+        held = partial(self._settling.watch, running.sink)
+        running.sink.filter(Outflow(answer, held), Outflow(reasoning, held))
 
     async def _words(self, principal: Principal) -> str:
         """The system message: Parlour's words, the product's, then the tool servers' notes."""

@@ -49,10 +49,14 @@ class Hold:
     def feed(self, text: str) -> str:
         """More text."""
         self._held.append(text)
-        return self.settle()
+        return self._let_go()
 
-    def settle(self) -> str:
-        """What is held, once it is open."""
+    def settle(self, silent_s: float) -> str:
+        """What is held, once it is open, however short the silence."""
+        del silent_s
+        return self._let_go()
+
+    def _let_go(self) -> str:
         if self.opened_at is None:
             return ""
         text = "".join(self._held)
@@ -61,7 +65,7 @@ class Hold:
 
     def drain(self) -> str:
         """As `settle`: the end of a round opens nothing."""
-        return self.settle()
+        return self._let_go()
 
 
 class Blocks:
@@ -90,8 +94,9 @@ class Blocks:
             return ""
         return self._judged(keep=OVERLAP)
 
-    def settle(self) -> str:
+    def settle(self, silent_s: float) -> str:
         """Silence decides nothing."""
+        del silent_s
         return ""
 
     def drain(self) -> str:

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
+from time import monotonic
 
 import structlog
 
@@ -208,6 +209,7 @@ class Judge:
         if on_topic and clean:
             for hold in running.case.holds:
                 hold.open()
+            running.sink.settle(monotonic())  # what was said meanwhile waits for no further piece
             return
         sentence = policy.topics.refusal if not on_topic else WARNING
         self._end_turn(running, sentence, "topic" if not on_topic else "injection", shown=False)

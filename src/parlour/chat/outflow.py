@@ -4,16 +4,20 @@ A filter may hold text back until it knows what it is (a link that is only half 
 or drop it. Nearly every piece concerns no filter: it has none of the characters that they wait for
 (`trigger`), and passes with one look. Filters hold text, never timers: what is held is decided by
 the next piece, by `drain` at the end of a round, or by `settle` when a model falls silent in the
-middle of it (chat/waiting.py looks, for all turns at once).
+middle of it (chat/settling.py asks, for all turns at once). A chain says so when it begins to hold
+(`on_held`), on the way of the few pieces that concern a filter.
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from time import monotonic
 from typing import Protocol
+
+from parlour.safety.silence import PAUSE_S, STALL_S
 
 PASSED_PIECES = 64  # that a filter may look back on; a name before an `@` has at most so many
 
@@ -51,8 +55,8 @@ class OutFilter(Protocol):
         """More text; returns what may be shown now."""
         ...
 
-    def settle(self) -> str:
-        """Decide what is held without waiting any longer; more text follows."""
+    def settle(self, silent_s: float) -> str:
+        """Nothing has come for so long: decide what must not wait any longer; more text follows."""
         ...
 
     def drain(self) -> str:
@@ -68,10 +72,14 @@ def _search(triggers: tuple[str, ...]) -> re.Pattern[str]:
 class Outflow:
     """A chain of filters, in the order in which text passes them."""
 
-    __slots__ = ("_busy", "_filters", "_keep", "_passed", "_wanted")
+    __slots__ = ("_busy", "_filters", "_heard_at", "_keep", "_on_held", "_passed", "_wanted")
 
-    def __init__(self, filters: Sequence[OutFilter]) -> None:
+    def __init__(
+        self, filters: Sequence[OutFilter], on_held: Callable[[], None] | None = None
+    ) -> None:
         self._filters = tuple(filters)
+        self._on_held = on_held
+        self._heard_at = 0.0  # monotonic; when the last piece came that a filter wanted
         self._wanted = _search(tuple(f.trigger for f in filters)).search
         self._busy = any(each.busy for each in self._filters)
         self._passed: deque[str] = deque(maxlen=PASSED_PIECES)
@@ -84,13 +92,21 @@ class Outflow:
         self._keep(text)
         return text
 
-    def settle(self) -> str:
-        """Decide what is held; more text follows."""
-        return self._end("settle")
+    def settle(self, now: float) -> str:
+        """Decide what has waited for too long at `now` (monotonic); more text follows."""
+        return self._end(now - self._heard_at)
 
     def drain(self) -> str:
         """The rest, at the end of a round."""
-        return self._end("drain")
+        return self._end(None)
+
+    def due(self, now: float) -> float | None:
+        """When to settle what is still held at `now`; None = nothing is, or no silence decides
+        it."""
+        if self.held_since is None:
+            return None
+        silent_s = now - self._heard_at
+        return next((self._heard_at + s for s in (PAUSE_S, STALL_S) if silent_s < s), None)
 
     @property
     def held_since(self) -> float | None:
@@ -107,14 +123,19 @@ class Outflow:
                 text = each.feed(text)
             busy = busy or each.busy
         self._busy = busy
+        if busy:
+            self._heard_at = monotonic()
+            if self._on_held is not None:
+                self._on_held()
         return text
 
-    def _end(self, how: str) -> str:
+    def _end(self, silent_s: float | None) -> str:
+        """Settle after a silence, or drain without one."""
         self._tell_passed()
         text, busy = "", False
         for each in self._filters:
             text = each.feed(text) if text else ""
-            text += each.settle() if how == "settle" else each.drain()
+            text += each.drain() if silent_s is None else each.settle(silent_s)
             busy = busy or each.busy
         self._busy = busy
         return text
@@ -142,8 +163,9 @@ class _Silence:
         del text
         return ""
 
-    def settle(self) -> str:
+    def settle(self, silent_s: float) -> str:
         """Nothing is held."""
+        del silent_s
         return ""
 
     def drain(self) -> str:

@@ -131,20 +131,22 @@ class TurnSink:
 
     # --- what is held back ---
 
-    @property
-    def held_since(self) -> float | None:
-        """When (monotonic) the oldest text was held back that still is; None = none is."""
-        flows = (self._answer_flow, self._reasoning_flow)
-        held = [flow.held_since for flow in flows if flow is not None]
-        return min((at for at in held if at is not None), default=None)
+    def settle(self, now: float) -> float | None:
+        """Decide what has been held back for too long at `now` (monotonic), or may be said at last.
 
-    def settle(self) -> None:
-        """Decide what is held back now; the model has been silent in the middle of it."""
-        if self._reasoning_flow is not None:
-            self._think(self._reasoning_flow.settle())
-        if self._answer_flow is not None and (text := self._answer_flow.settle()):
+        Returns when there will be more to decide; None = nothing is held.
+        """
+        thinking, answer = self._reasoning_flow, self._answer_flow
+        if thinking is None or answer is None:
+            return None
+        self._think(thinking.settle(now))
+        if text := answer.settle(now):
             self._say(text)
-        self.flush()
+        if not self._held:
+            self.log.flush(now=self._first)  # its size is judged with the next piece
+            self._first = False
+        due = (thinking.due(now), answer.due(now))
+        return min((at for at in due if at is not None), default=None)
 
     def drain(self) -> None:
         """Say what is held back: a round is over."""

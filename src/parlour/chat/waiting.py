@@ -1,9 +1,7 @@
 """Tells people in words what an answer waits for: one timer for all turns of the process.
 
 A few times a second it looks how much each turn's log has grown. A turn that has shown nothing new
-for `quiet_s` says what it waits for. The second time, text that a filter holds for want of the next
-piece (chat/outflow.py) is let go instead: to decide sooner would spoil links that a slow model is
-in the middle of. The path of a token knows nothing of this.
+for `quiet_s` says what it waits for. The path of a token knows nothing of this.
 """
 
 from __future__ import annotations
@@ -61,17 +59,13 @@ class Waiting:
         return pulse.told < len(TIMES) and now - pulse.at >= TIMES[pulse.told] * self._quiet_s
 
     def _speak(self, running: Running, now: float) -> None:
-        """Say what is waited for, or show what is held; nothing before a turn is stored, nor when
-        it ends."""
+        """Say what is waited for; nothing before a turn is stored, nor when it ends."""
         committed, sink, pulse = running.committed, running.sink, running.pulse
         if running.stopping or not committed.done() or not committed.result():
             return
         try:
-            if pulse.told and sink.held_since is not None:
-                sink.settle()
-            if sink.log.size == pulse.size:
-                running.hear(Status(text=words(sink.tools_at_work(), now - pulse.at, pulse.told)))
-                pulse.size, pulse.told = sink.log.size, pulse.told + 1
+            running.hear(Status(text=words(sink.tools_at_work(), now - pulse.at, pulse.told)))
+            pulse.size, pulse.told = sink.log.size, pulse.told + 1
         except Problem as problem:  # it became too long; the turn finds out by itself
             log.info("status_not_said", turn_id=running.turn, code=problem.code)
 

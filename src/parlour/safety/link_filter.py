@@ -35,6 +35,7 @@ from parlour.safety.link_places import (
 )
 from parlour.safety.link_words import MORE, RUN, authority_of, closers_at_end, host_in_words
 from parlour.safety.links import URL_CHARS_MAX, Grounds
+from parlour.safety.silence import PAUSE_S, STALL_S
 
 BEHIND_CHARS = 128  # of what was shown before; a name before an `@` has 64
 AUTHORITY_CHARS_MAX = 300
@@ -54,6 +55,7 @@ _FIRST_LINE = re.compile(r"[^`\n]{0,100}")
 _LINE_START = re.compile(r"(?:\A|\n)(?: {0,9}(?:>|[-*+] |\d{1,9}[.)] ))* {0,9}\Z")
 _DEST_CHARS = re.compile(r"\\.|[\s\S]")
 _TICKS_OR_LINE = re.compile(r"`+|\n")
+_BEGUN = re.compile(r"[/\\@<]|\A\.|[wW]\.|\]:|\]\(.")  # in what is held: part of an address
 LINE_OF_CODE_CHARS_MAX = 160  # within which it has to end to be one
 
 
@@ -82,6 +84,11 @@ class LinkFilter:
         """Text is held or being dropped, or a line of code may end with its line."""
         return bool(self._held or self._drop or self._code > 0 or self._angle)
 
+    @property
+    def held_chars(self) -> int:
+        """How much of what was fed is not decided yet."""
+        return len(self._held)
+
     def passed(self, text: str) -> None:
         """Remember what stands before the next piece."""
         self._behind = (self._behind + text)[-BEHIND_CHARS:]
@@ -100,14 +107,20 @@ class LinkFilter:
             self.held_since = time.monotonic()
         return shown
 
-    def settle(self) -> str:
-        """Decide what is held; more text follows."""
+    def settle(self, silent_s: float) -> str:
+        """Decide what is held, but not yet what may become an allowed address."""
+        hopeful = not self._drop and _BEGUN.search(self._held) is not None
+        if silent_s < (STALL_S if hopeful else PAUSE_S):
+            return ""
+        return self._settle()
+
+    def _settle(self) -> str:
         self.held_since = None
         return self._run(self._held, "settle")
 
     def drain(self) -> str:
         """The rest. What stands before the next piece is remembered: faces join their rounds."""
-        shown = self.settle() if self._drop else self._run(self._held, "end")
+        shown = self._settle() if self._drop else self._run(self._held, "end")
         self.held_since = None
         self._drop, self._code, self._angle, self._anchors = "", 0, False, 0
         return shown

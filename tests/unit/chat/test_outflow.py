@@ -11,6 +11,7 @@ from parlour.chat.sink import TurnSink, unpack_events
 from parlour.domain import ReasoningPart, TextPart, ToolPart
 from parlour.events import types as ev
 from parlour.events.log import Pace, TurnLog
+from parlour.safety.silence import PAUSE_S
 
 
 class Stars:
@@ -47,11 +48,12 @@ class Stars:
             self.held_since = None
         return shown
 
-    def settle(self) -> str:
+    def settle(self, silent_s: float) -> str:
+        return self.drain() if silent_s >= PAUSE_S else ""
+
+    def drain(self) -> str:
         held, self._held, self.held_since = self._held, "", None
         return held
-
-    drain = settle
 
 
 def sink(*, filtered: bool = True) -> TurnSink:
@@ -131,9 +133,10 @@ def test_the_first_token_is_the_first_that_is_shown():
 def test_settling_says_what_is_held_and_the_rest_follows():
     it = sink()
     it.text("a *b")
-    assert it.held_since is not None
-    it.settle()
-    assert it.held_since is None
+    now = time.monotonic()
+    assert it.settle(now) is not None, "it is too early"
+    assert it.parts() == (TextPart("a ", 1),)
+    assert it.settle(now + PAUSE_S) is None
     it.text("c")
     assert it.parts() == (TextPart("a *bc", 1),)
 

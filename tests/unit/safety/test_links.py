@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from parlour.safety.link_filter import LinkFilter, ground
 from parlour.safety.links import Grounds
+from parlour.safety.silence import PAUSE_S, STALL_S
 from tests.unit.safety.renderers import addresses
 
 DASHBOARD = "https://acme.com/superset/dashboard/3/"
@@ -57,32 +58,58 @@ def foreign(text: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        f"[Sales]({DASHBOARD})",
-        f"<{DASHBOARD}>",
-        f"See {DASHBOARD}.",
-        f"({DASHBOARD}), **{DASHBOARD}** and `{DASHBOARD}`",
-        f'"{DASHBOARD}"',
-        f"Look:\n{DASHBOARD}\n",
-        f"[Sales]: {DASHBOARD}",
-        f"[Explore]({QUERY})",
-        f"{BRACKETS} and ({BRACKETS})",
-        "[the page](/superset/dashboard/3/)",
-        "https://acme.com/superset/dashboard/3",
-        "https://docs.acme.com/a/b?c=d#e",
-        "help@acme.com, <help@acme.com> or [mail](mailto:help@acme.com)",
-        "www.acme.example/help",
-        "s3://bucket/key.csv",
-        '<a href="https://acme.com/superset/dashboard/3/">Sales</a>',
-        '<img src="/superset/dashboard/3/" alt="a">',
-        "![chart](/superset/dashboard/3/)",
-    ],
-)
+GIVEN = [
+    f"[Sales]({DASHBOARD})",
+    f"<{DASHBOARD}>",
+    f"See {DASHBOARD}.",
+    f"({DASHBOARD}), **{DASHBOARD}** and `{DASHBOARD}`",
+    f'"{DASHBOARD}"',
+    f"Look:\n{DASHBOARD}\n",
+    f"[Sales]: {DASHBOARD}",
+    f"[Explore]({QUERY})",
+    f"{BRACKETS} and ({BRACKETS})",
+    "[the page](/superset/dashboard/3/)",
+    "https://acme.com/superset/dashboard/3",
+    "https://docs.acme.com/a/b?c=d#e",
+    "help@acme.com, <help@acme.com> or [mail](mailto:help@acme.com)",
+    "www.acme.example/help",
+    "s3://bucket/key.csv",
+    '<a href="https://acme.com/superset/dashboard/3/">Sales</a>',
+    '<img src="/superset/dashboard/3/" alt="a">',
+    "![chart](/superset/dashboard/3/)",
+]
+
+
+@pytest.mark.parametrize("text", GIVEN)
 def test_what_was_given_is_a_link(text: str):
     assert ground(text, grounds()) == text
     assert streamed(list(text))[-1] == text
+
+
+@pytest.mark.parametrize("text", GIVEN)
+def test_a_pause_of_the_model_takes_no_link_that_was_given(text: str):
+    for place in range(len(text)):
+        links = LinkFilter(grounds())
+        screen = links.feed(text[: place + 1]) + links.settle(PAUSE_S)
+        screen += links.feed(text[place + 1 :]) + links.drain()
+        assert screen == text, text[: place + 1]
+
+
+def test_what_cannot_be_an_address_waits_no_longer_than_a_pause():
+    links = LinkFilter(grounds())
+    assert links.feed("See [the sales of the north") == "See "
+    assert links.settle(PAUSE_S / 2) == ""
+    assert links.settle(PAUSE_S) == "[the sales of the north"
+    assert links.held_since is None
+
+
+def test_the_beginning_of_an_address_waits_for_its_end_but_not_for_ever():
+    links = LinkFilter(grounds())
+    assert links.feed(f"[Sales]({DASHBOARD[:20]}") == ""
+    assert links.settle(PAUSE_S) == ""
+    assert links.held_since is not None
+    assert links.settle(STALL_S) == "Sales"
+    assert links.held_since is None
 
 
 @pytest.mark.parametrize(
@@ -181,14 +208,16 @@ def test_no_foreign_address_is_ever_on_the_screen(text: str):
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
-@given(TEXTS, st.sets(st.integers(0, 60)))
-def test_a_model_that_falls_silent_shows_no_foreign_address_either(text: str, pauses: set[int]):
+@given(TEXTS, st.dictionaries(st.integers(0, 60), st.sampled_from((PAUSE_S, STALL_S))))
+def test_a_model_that_falls_silent_shows_no_foreign_address_either(
+    text: str, pauses: dict[int, float]
+):
     links, screen = LinkFilter(grounds()), ""
     for place, char in enumerate(text):
         screen += links.feed(char)
         if place in pauses:
-            screen += links.settle()
-            assert links.held_since is None
+            screen += links.settle(pauses[place])
+            assert links.held_since is None or pauses[place] < STALL_S
     screen += links.drain()
     relative = {found for found in foreign(screen) if "://" not in found and "//" not in found}
     assert not foreign(screen) - relative, screen

@@ -11,6 +11,7 @@ import re
 from time import monotonic
 
 from parlour.safety.personal.masks import PLACEHOLDER
+from parlour.safety.silence import STALL_S
 
 HIDDEN = "hidden"  # what stands for a placeholder within an address
 _HALF = re.compile(r"\\$|\\?\[(?:[A-Z]{1,6}(?:_(?:[1-9]\d{0,3})?)?)?\\?$")
@@ -52,9 +53,9 @@ class WholePlaceholders:
             self.held_since = None
         return self._said(text)
 
-    def settle(self) -> str:
-        """Nothing follows for now, so it is no placeholder."""
-        return self.drain_held()
+    def settle(self, silent_s: float) -> str:
+        """Nothing has followed for so long that it is no placeholder."""
+        return self.drain_held() if silent_s >= STALL_S else ""
 
     def drain(self) -> str:
         """The rest."""
