@@ -36,6 +36,27 @@ HOSTILE = f"""Before the attack.
 
 After the attack.
 """
+GIVEN = "https://docs.acme.example/help?a=1"
+# `{{group:here}}` is the address of the page's own host.
+LINKS = f"""Given: [words]({GIVEN}), <{GIVEN}>, {GIVEN} bare, ({GIVEN}), **{GIVEN}**,
+"{GIVEN}", _{GIVEN}_.
+
+- [path](/dash/1)
+- [whole path]({{{{group:here}}}}/dash/1)
+- {{{{group:here}}}}/dash/1
+
+Made up: [words](https://evil.example/a), <https://evil.example/b>, https://evil.example/c bare,
+(https://evil.example/d), **https://evil.example/e**, "https://evil.example/f",
+_https://evil.example/g_, <a href="https://evil.example/h">anchor</a>, www.evil.example/i,
+eve@evil.example, [mail](mailto:eve@evil.example), //evil.example/j,
+[two slashes](//evil.example/k), [by label][1], [1], evil.com/m, `https://evil.example/n`,
+![picture](https://evil.example/o.png), [no such page](/dash/2),
+[nor here]({{{{group:here}}}}/dash/2).
+
+[1]: https://evil.example/l
+
+The end.
+"""
 NUMBERS = " ".join(str(number) for number in range(1, 151))
 
 MARKDOWN = """It is **409.5**.
@@ -114,6 +135,7 @@ SCRIPT: list[dict[str, Any]] = [
             [{"text": "Both are decided."}],
         ],
     },
+    {"when": r"links at (?P<here>\S+)", "steps": [{"text": LINKS, "pace": 150}]},
     {"when": "evil text", "steps": [{"text": HOSTILE}]},
     {"when": "count", "steps": [{"text": NUMBERS, "pace": 60}]},
     {
