@@ -11,6 +11,8 @@ from parlour.domain import Principal
 from parlour.policy import Policies
 from parlour.safety.disclosures.engine import Disclosures
 
+DEVELOPERS = frozenset({"admin", "developer"})  # roles whose pages show routes and costs
+
 
 def router(
     *,
@@ -34,6 +36,7 @@ def router(
             disclosure=disclosures.of(principal, "chat").text,
             version=__version__,
             tour=model.kind == "scripted",
+            dev=principal.local or not DEVELOPERS.isdisjoint(principal.roles),
             followups=policies.of(principal.workspace).followups.questions > 0,
             limits={"message_chars_max": message_chars_max},
         )

@@ -199,6 +199,7 @@ class MeBody(_Shape):
     disclosure: str
     version: str
     tour: bool = Field(description="The scripted guide answers: offer the tour.")
+    dev: bool = Field(description="Show the route and the cost of each answer.")
     followups: bool = Field(description="Answers have follow-up questions, soon after they end.")
     limits: dict[str, int]
 

@@ -12,6 +12,7 @@ from parlour.agent.graph import Answer
 from parlour.chat.questions import QuestionBook, Questions
 from parlour.chat.running import Running
 from parlour.chat.sink import TurnSink
+from parlour.chat.tab import ANSWER
 from parlour.domain import ErrorPart, Part, TurnStatus
 from parlour.errors import Internal, Problem, StoreUnavailable, TurnLost, TurnNotFound
 from parlour.events.types import Failure, Finalize
@@ -190,6 +191,7 @@ class Ending:
                 tools=running.sink.new_calls(),
                 asked=questions.asked if questions else None,
                 settles=running.ask.waiting is not None,
+                notes=self._notes(running),
             )
 
         async def landed() -> bool:
@@ -197,6 +199,17 @@ class Ending:
             return kept.status == final.status
 
         return await _retrying(attempt, landed)
+
+    def _notes(self, running: Running) -> dict[str, Any]:
+        """For who looks closely: by which route it was answered, and where it was begun anew."""
+        notes: dict[str, Any] = {}
+        answered = [call.route for call in running.tab.calls if call.purpose == ANSWER]
+        if answered:
+            route = self._router.route(answered[-1])
+            notes["route"] = {"name": route.name, "model": route.model, "region": route.region}
+        if running.sink.restarts:
+            notes["restarts"] = running.sink.restarts
+        return notes
 
 
 async def _retrying(

@@ -29,6 +29,7 @@ from parlour.events.types import (
     ToolCall,
     ToolResult,
     UsageReport,
+    decode,
     encode,
     encode_token,
 )
@@ -36,6 +37,7 @@ from parlour.models.pieces import Pieces
 from parlour.safety.output.check import OVERLAP
 
 _WORDS = (TOKEN, b'{"type":"reasoning",')  # how events that are words begin
+RESTART = b'{"type":"restart",'
 
 
 class AnswerTooLong(Problem):
@@ -66,6 +68,7 @@ class TurnSink:
         self._reasoning_flow: Outflow | None = None
         self._opening = ""  # what the answer began with, in words of ours
         self._withdrawn = 0  # events at the beginning of the log whose words are withdrawn
+        self.restarts: list[int] = []  # rounds that began anew in another process
 
     def filter(self, answer: Outflow, reasoning: Outflow) -> None:
         """Let what the model says pass these filters before it is said."""
@@ -216,6 +219,7 @@ class TurnSink:
                 self._close_part()
                 self._round = event.round + 1
             case Restart():
+                self.restarts.append(event.round)
                 self._words.clear()
                 self._parts = [p for p in self._parts if getattr(p, "round", 0) != event.round]
                 if self._opening and event.round == 1:
@@ -281,6 +285,7 @@ class TurnSink:
     def repeat(self, payloads: list[bytes], parts: tuple[Part, ...]) -> None:
         """Say what was said before, in a turn that goes on with another one's message."""
         self.log.extend(payloads)
+        self.restarts = _restarts(payloads)
         self._parts = list(parts)
         self._round = max((getattr(part, "round", 0) for part in parts), default=1)
         self._recorded = {
@@ -289,8 +294,10 @@ class TurnSink:
             if isinstance(part, ToolPart) and _is_over(part)
         }
 
-    def restore(self, parts: tuple[Part, ...], *, completed: int) -> None:
-        """Have these parts from an earlier owner of the turn; so many rounds of tools are over."""
+    def restore(self, payloads: list[bytes], parts: tuple[Part, ...], *, completed: int) -> None:
+        """Have what an earlier owner of the turn said; so many rounds of tools are over."""
+        self.log.extend(payloads)
+        self.restarts = _restarts(payloads)
         self._parts = list(parts)
         self._round = completed + 1
 
@@ -359,6 +366,11 @@ class TurnSink:
         for place, part in enumerate(self._parts):
             if isinstance(part, ToolPart) and part.call_id == call_id and not _is_over(part):
                 self._parts[place] = msgspec.structs.replace(part, **changes)
+
+
+def _restarts(payloads: list[bytes]) -> list[int]:
+    found = [decode(payload) for payload in payloads if payload.startswith(RESTART)]
+    return [event.round for event in found if isinstance(event, Restart)]
 
 
 def _is_over(part: ToolPart) -> bool:

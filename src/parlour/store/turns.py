@@ -108,17 +108,20 @@ class Turns:
         tools: Sequence[ToolPart] = (),
         asked: Asked | None = None,
         settles: bool = False,
+        notes: Mapping[str, Any] | None = None,
     ) -> bool:
         """End a turn: its state, message, events, usage and tool calls, all or nothing.
 
         False when the turn is not running or has another fence; then nothing is written. `calls`
         are those of models, `tools` those calls of tools that nobody has written down yet.
         `asked`: what a turn that ends waiting asks people; `settles`: it went on after such a turn.
+        `notes` are more figures for the message, as its readers get them.
         """
         metadata: dict[str, Any] = {
             "model": served_by or model,
             "finish_reason": finish_reason,
             "elapsed_ms": elapsed_ms,
+            **(notes or {}),
         }
         if usage.total:
             metadata["usage"] = {**msgspec.to_builtins(usage), **cost_of(calls)}
@@ -138,12 +141,7 @@ class Turns:
                 "elapsed_ms": elapsed_ms,
                 "served_by": served_by,
                 "spent": usage.total > 0,
-                "input": usage.input,
-                "cache_read": usage.cache_read,
-                "cache_write": usage.cache_write,
-                "output": usage.output,
-                "reasoning": usage.reasoning,
-                "estimated": usage.estimated,
+                **msgspec.structs.asdict(usage),
                 "model_calls": call_rows(calls),
                 **_columns(tools),
             },

@@ -45,6 +45,13 @@ interface ApprovalNote {
   cause?: string;
 }
 
+/** The route of an answer: exactly which model, and where; an empty region is not stated. */
+export interface AnswerRoute {
+  name: string;
+  model: string;
+  region: string;
+}
+
 export type Part = Words | Thought | Call | ({ type: "error" } & Failure);
 
 export type Message = Omit<MessageBody, "parts" | "metadata" | "versions"> & {
@@ -57,6 +64,9 @@ export type Message = Omit<MessageBody, "parts" | "metadata" | "versions"> & {
     elapsed_ms?: number;
     first_token_ms?: number;
     page?: unknown;
+    route?: AnswerRoute;
+    /** Rounds that were begun anew, after the process that made the answer was gone. */
+    restarts?: number[];
   };
 };
 

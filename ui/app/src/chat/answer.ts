@@ -25,7 +25,8 @@ export type Item =
   | { kind: "text"; key: string; text: string; live: boolean; final: boolean; withdrawn: boolean }
   | { kind: "tool"; key: string; tool: ToolView }
   | { kind: "widget"; key: string; widget: unknown }
-  | { kind: "notice"; key: string; text: string };
+  | { kind: "notice"; key: string; text: string }
+  | { kind: "restart"; key: string };
 
 export interface Source {
   id: string;
@@ -144,6 +145,8 @@ function toItem(
     case "data-notice":
       if (part.data.kind === "masked") return null; // marked where the values stand
       return { kind: "notice", key, text: part.data.text };
+    case "data-restart":
+      return { kind: "restart", key };
     case "file":
       return {
         kind: "widget",

@@ -105,3 +105,14 @@ test("a question keeps its line breaks", () => {
   const question = stored({ role: "user", parts: [{ type: "text", text: "one\ntwo" }] });
   expect(textOf(toChatMessage(question))).toBe("one\ntwo");
 });
+
+test("where an answer was begun anew is told after a reload, in front of that round", () => {
+  const message = toChatMessage(stored({ metadata: { restarts: [2] } }));
+  const kinds = readAnswer(message, false).items.map((item) => item.kind);
+  expect(kinds).toEqual(["reasoning", "text", "tool", "restart", "text"]);
+});
+
+test("the route of an answer is kept with its figures", () => {
+  const route = { name: "main", model: "m-1", region: "eu" };
+  expect(toChatMessage(stored({ metadata: { route } })).metadata?.route).toEqual(route);
+});

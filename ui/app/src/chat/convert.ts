@@ -69,7 +69,7 @@ function convertPart(part: Part, going: boolean): ChatPart {
 
 const roundOf = (part: Part) => (part.type === "error" ? undefined : part.round);
 
-function convertParts(parts: Part[], going: boolean): ChatPart[] {
+function convertParts(parts: Part[], restarts: number[], going: boolean): ChatPart[] {
   const withTools = new Set(parts.filter((part) => part.type === "tool").map(roundOf));
   const converted: ChatPart[] = [];
   let open: number | undefined;
@@ -84,6 +84,7 @@ function convertParts(parts: Part[], going: boolean): ChatPart[] {
       close();
       converted.push({ type: "step-start" });
       open = round;
+      if (restarts.includes(round)) converted.push({ type: "data-restart", data: { round } });
     }
     converted.push(convertPart(part, going));
   }
@@ -105,6 +106,7 @@ function convertMetadata(message: Message): Metadata {
   if (kept.finish_reason !== undefined) metadata.finishReason = kept.finish_reason;
   if (kept.elapsed_ms !== undefined) metadata.elapsedMs = kept.elapsed_ms;
   if (kept.first_token_ms !== undefined) metadata.firstTokenMs = kept.first_token_ms;
+  if (kept.route !== undefined) metadata.route = kept.route;
   const page = toPageContext(kept.page);
   if (page !== null) metadata.page = page;
   return metadata;
@@ -120,7 +122,7 @@ export function toChatMessage(message: Message): ChatMessage {
   const parts =
     message.role === "user"
       ? message.parts.map((part) => convertPart(part, false))
-      : convertParts(message.parts, message.status === "running");
+      : convertParts(message.parts, message.metadata?.restarts ?? [], message.status === "running");
   return { id: message.id, role: message.role, parts, metadata: convertMetadata(message) };
 }
 

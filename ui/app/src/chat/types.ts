@@ -1,7 +1,7 @@
 /** The message as the page holds it: the AI SDK's, with our metadata and our data parts. */
 import type { UIMessage } from "ai";
 import type { Failure } from "../kit/problems";
-import type { PageContext, Usage } from "../wire";
+import type { AnswerRoute, PageContext, Usage } from "../wire";
 
 export interface Metadata {
   turnId?: string;
@@ -16,6 +16,8 @@ export interface Metadata {
   firstTokenMs?: number;
   usage?: Usage;
   versions?: string[];
+  /** By which approved route it was answered. */
+  route?: AnswerRoute;
   /** Where a question was asked. */
   page?: PageContext;
 }

@@ -265,6 +265,8 @@ export interface MeBody {
   version: string;
   /** The scripted guide answers: offer the tour. */
   tour: boolean;
+  /** Show the route and the cost of each answer. */
+  dev: boolean;
   /** Answers have follow-up questions, soon after they end. */
   followups: boolean;
   limits: Record<string, number>;

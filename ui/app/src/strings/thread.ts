@@ -98,6 +98,7 @@ export const threadStrings = {
     versionFailed: "That version could not be loaded.",
     versionShort: (at: number, of: number) => `${at} / ${of}`,
     stopped: "Stopped",
+    restarted: "Continued after a restart",
     interrupted: "This answer ended early",
     length: "The answer reached its length limit",
     filtered: "The answer was ended by a content filter",

@@ -88,6 +88,8 @@ export const workStrings = {
     cached: "Tokens in, cached",
     output: "Tokens out",
     reasoning: "Tokens of thinking",
+    route: "Route",
+    nowhere: "region not stated",
     cost: "Cost",
     unpriced: "not known: no list has a price for this model",
     ended: "Ended",

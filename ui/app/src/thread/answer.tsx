@@ -1,5 +1,5 @@
 /** What the assistant did and said: the way there in a quiet voice, then the answer. */
-import { Check, Hand, Info, RotateCcw } from "lucide-react";
+import { Check, Hand, Info, RotateCcw, RotateCw } from "lucide-react";
 import { memo, useId, useMemo, useState } from "react";
 import { type AnswerView, type Item, isVisiblyWorking, readAnswer } from "../chat/answer";
 import type { Conversation } from "../chat/conversation";
@@ -69,6 +69,13 @@ function ItemView({ item, thread, progress, decisions }: ItemViewProps) {
         <p className="flex items-start gap-2 text-ink-2 text-ui">
           <Info aria-hidden="true" className="mt-0.5 size-4 shrink-0 text-ink-3" />
           {item.text}
+        </p>
+      );
+    case "restart":
+      return (
+        <p className="flex items-center gap-2 text-ink-3 text-ui">
+          <RotateCw aria-hidden="true" className="size-3.5 shrink-0" />
+          {strings.message.restarted}
         </p>
       );
   }
