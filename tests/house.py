@@ -119,6 +119,13 @@ class House(Caller):
 
     services: Services
 
+    async def offers(self, tool: str) -> None:
+        """Wait until a tool server, which may be slow to start, offers the local user a tool."""
+        toolbox = self.services.toolbox
+        async with asyncio.timeout(WAIT_S):
+            while await toolbox.find(LOCAL, tool) is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)  # a late listing sets no event of ours
+
     async def ended(self, turn: str) -> None:
         """Wait until a turn of this process is over."""
         running_turn = self.services.runner.running.get(turn)  # type: ignore[call-overload]

@@ -115,6 +115,7 @@ async def test_a_stop_ends_a_turn_that_waits_for_a_tool(
         "mcp": {"odd": {"command": odd.command, "args": list(odd.args), "no_approve": ["*"]}},
     }
     async with open_house(**settings) as house:
+        await house.offers("odd__sleep")
         upstream.next(Reply(text=[], calls=[("odd__sleep", '{"seconds": 60}')]))
         async with house.start("c1", "x") as reader:
             turn = reader.headers["x-turn-id"]
