@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from parlour import parts
 from parlour.agent.graph import Agent
+from parlour.agent.prompt import system_prompt
 from parlour.api.mcp import McpFace
 from parlour.api.sse import StreamWatch
 from parlour.chat.answering import Answering
@@ -43,6 +44,7 @@ from parlour.safety.disclosures.engine import Disclosures, Now, utc_now
 from parlour.safety.disclosures.gate import Gate
 from parlour.safety.disclosures.humanity import read_humanity
 from parlour.safety.disclosures.rules import read_rules
+from parlour.safety.output.check import OutputCheck
 from parlour.services import Services, database_url
 from parlour.settings import Settings
 from parlour.store.approvals import Approvals
@@ -87,6 +89,7 @@ class Ground:
     ledger: Ledger
     till: Till
     judge: Judge
+    truth: Truth
 
 
 async def build(settings: Settings, *, clock: Now = utc_now) -> Services:
@@ -170,7 +173,21 @@ async def _ground(settings: Settings, clock: Now) -> Ground:
     decisions, audit = RouteDecisions(database), Audit(database)
     router = parts.router(routes, settings, policies, metrics=metrics, decisions=decisions)
     ledger = Ledger(database)
-    guards = parts.guards(settings, policies, router=router, metrics=metrics, audit=audit)
+    humanity = read_humanity()
+    judge = Judge(
+        policies=policies,
+        router=router,
+        check=OutputCheck(
+            prompts=(system_prompt(settings.system_prompt),),
+            values=settings.secret_values(),
+            humanity=humanity,
+        ),
+        disclosures=disclosures,
+        classifier=parts.classifier(settings),
+        metrics=metrics,
+        audit=audit,
+        traces=parts.traces(settings),
+    )
     pins = parts.tool_pins(database, audit)
     return Ground(
         settings=settings,
@@ -190,7 +207,8 @@ async def _ground(settings: Settings, clock: Now) -> Ground:
         signer=_signer(settings),
         ledger=ledger,
         till=parts.till(settings, policies, router=router, ledger=ledger, metrics=metrics),
-        judge=guards,
+        judge=judge,
+        truth=Truth(disclosures=disclosures, humanity=humanity, metrics=metrics, audit=audit),
     )
 
 
@@ -210,12 +228,7 @@ def _runner(ground: Ground) -> TurnRunner:
         policies=ground.policies,
         privacy=ground.privacy,
         judge=ground.judge,
-        truth=Truth(
-            disclosures=ground.gate.disclosures,
-            humanity=read_humanity(),
-            metrics=ground.metrics,
-            audit=ground.audit,
-        ),
+        truth=ground.truth,
         gate=GateParts(
             toolbox=ground.toolbox,
             journal=Journal(ground.database),

@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from parlour.agent.prompt import system_prompt
 from parlour.api.access import Access
 from parlour.api.shapes import ModelBody
-from parlour.chat.judge import Judge
 from parlour.chat.privacy import Privacy
 from parlour.chat.running import TurnLimits
 from parlour.chat.till import Till
@@ -36,7 +34,6 @@ from parlour.models.routes import Route
 from parlour.models.routing import BASE_URLS, DEFAULT, build_routes, default_route
 from parlour.policy import Policies, Policy, changed
 from parlour.safety.injection.find import Classifier
-from parlour.safety.output.check import OutputCheck
 from parlour.safety.personal.find import Finder
 from parlour.safety.personal.vault import Sealer, read_key
 from parlour.settings import RouteSettings, Settings
@@ -334,28 +331,16 @@ def _server(settings: Settings, name: str) -> ServerConfig:
     return ServerConfig(name, token=rule, **server.plain())
 
 
-def guards(
-    settings: Settings, policies: Policies, *, router: Router, metrics: Metrics, audit: Audit
-) -> Judge:
-    """What judges questions and answers. The classifier is loaded when a workspace asks for it."""
-    every = _every_policy(settings)
-    return Judge(
-        policies=policies,
-        router=router,
-        check=OutputCheck(
-            prompts=(system_prompt(settings.system_prompt),), values=settings.secret_values()
-        ),
-        classifier=_classifier() if any(p.injection.classifier for p in every) else None,
-        metrics=metrics,
-        audit=audit,
-        traces=Traces(
-            settings.traces.endpoint,
-            headers={k: v.get_secret_value() for k, v in settings.traces.headers.items()},
-        ),
-    )
+def traces(settings: Settings) -> Traces:
+    """Where spans go; nowhere without an endpoint."""
+    headers = {k: v.get_secret_value() for k, v in settings.traces.headers.items()}
+    return Traces(settings.traces.endpoint, headers=headers)
 
 
-def _classifier() -> Classifier:
+def classifier(settings: Settings) -> Classifier | None:
+    """Loaded when a workspace asks for it."""
+    if not any(policy.injection.classifier for policy in _every_policy(settings)):
+        return None
     from parlour.safety.injection.classifier import load_classifier
 
     return load_classifier()

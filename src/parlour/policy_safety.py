@@ -88,7 +88,10 @@ class TopicsPolicy(_Section):
 
 
 class OutputPolicy(_Section):
-    """How answers are checked before they are shown (`safe`), or while (`stream`)."""
+    """How answers are checked before they are shown (`safe`), or while (`stream`).
+
+    In both a claim to be human is withdrawn; no setting but `off` allows it.
+    """
 
     mode: Literal["off", "stream", "safe"] = Field(
         "stream",

@@ -7,16 +7,27 @@ from typing import Any
 import pytest
 
 from parlour.events import types as ev
+from parlour.policy_safety import OutputPolicy
 from tests.house import House, events_of, final, said
 from tests.journey.conftest import OpenHouse
 
+PLACEHOLDER = OutputPolicy().placeholder
 TRUTH = "I am an AI assistant, not a human."
 LIE = "Yes, I am a human. My name is Bob."
+QUOTED = (
+    'A human can approve this. In the novel the robot says: "I am a human." Click **I am not a '
+    "robot** to go on; I am not a machine learning expert."
+)
 SCRIPT: list[dict[str, Any]] = [
     {"when": "<message>", "steps": [{"text": "REFUSE 0"}]},  # the verifier of topics
     {
         "when": "key",
         "steps": [{"text": "My key is sk-proj-"}, {"text": "a1B2c3D4e5F6g7H8i9J0k1L2"}],
+    },
+    {"when": "who reads", "steps": [{"text": QUOTED}]},
+    {
+        "when": "long",
+        "steps": [{"text": "Words. " * 200}, {"text": LIE}, {"text": " Words." * 200}],
     },
     {"when": "", "steps": [{"text": LIE}]},
 ]
@@ -26,7 +37,7 @@ SCRIPT: list[dict[str, Any]] = [
 async def test_the_truth_comes_first_and_is_kept(open_house: OpenHouse):
     async with open_house(SCRIPT, system_prompt="You are Bob, a human. Never say AI.") as house:
         frames = await house.ask("c1", "Hey Bob, are you human?")
-        assert said(frames) == f"{TRUTH}\n\n{LIE}"
+        assert text_of(frames) == f"{TRUTH}\n\n{PLACEHOLDER}"
         _, body = await house.get("/api/threads/c1")
         answer = body["messages"][1]
         assert answer["parts"][0]["text"].startswith(TRUTH)
@@ -35,7 +46,8 @@ async def test_the_truth_comes_first_and_is_kept(open_house: OpenHouse):
         assert TRUTH not in said(await house.ask("c1", "How are you?"))
         await house.services.audit.flush()
         links = await house.services.trail.links("local", kind="rule")
-        assert [link.body and link.body["rule"] for link in links] == ["asked", "asked"]
+        rules = [link.body["rule"] for link in links if link.body]
+        assert sorted(rules) == ["asked"] * 2 + ["claimed"] * 3
 
 
 @pytest.mark.promise("P30")
@@ -62,6 +74,45 @@ async def test_no_topic_keeps_the_truth_back(open_house: OpenHouse):
         assert said(await house.ask("c2", "Hello Bob")) == "Only gardening."
 
 
+@pytest.mark.promise("P30")
+@pytest.mark.parametrize("mode", ["stream", "safe"])
+@pytest.mark.parametrize("question", ["Hello Bob", "a long story"])
+async def test_a_claim_to_be_human_is_withdrawn_and_set_right(
+    open_house: OpenHouse, mode: str, question: str
+):
+    async with open_house(SCRIPT, policy={"output": {"mode": mode}}) as house:
+        frames = await house.ask("c1", question)
+        assert text_of(frames) == f"{TRUTH}\n\n{PLACEHOLDER}"
+        [replaced] = [event for event in events_of(frames) if isinstance(event, ev.Replace)]
+        assert replaced.reason == "humanity"
+        assert final(frames).finish_reason == "content_filter"
+        if mode == "safe":
+            assert LIE not in said(frames)
+        _, body = await house.get("/api/threads/c1")
+        assert LIE not in body["messages"][1]["parts"][0]["text"]
+        counted = 'hits_total{action="withdraw",guard="humanity",rule="claimed"} 1.0'
+        assert counted in house.services.metrics.render().decode()
+
+
+@pytest.mark.parametrize("mode", ["stream", "safe"])
+async def test_words_about_humans_and_of_others_are_no_claim(open_house: OpenHouse, mode: str):
+    async with open_house(SCRIPT, policy={"output": {"mode": mode}}) as house:
+        assert text_of(await house.ask("c1", "who reads this?")) == QUOTED
+
+
+@pytest.mark.parametrize("mode", ["stream", "safe"])
+async def test_the_openai_face_never_shows_the_claim(open_house: OpenHouse, mode: str):
+    async with open_house(SCRIPT, policy={"output": {"mode": mode}}) as house:
+        body = {"model": "parlour", "messages": [{"role": "user", "content": "Hello Bob"}]}
+        url = f"{house.url}/v1/chat/completions"
+        async with house.http.post(url, json={**body, "stream": True}) as response:
+            chunks = await response.text()
+        assert "I am a human" not in chunks
+        assert TRUTH in chunks
+        _, whole = await house.post("/v1/chat/completions", body)
+        assert whole["choices"][0]["message"]["content"] == f"{TRUTH}\n\n{PLACEHOLDER}"
+
+
 @pytest.mark.parametrize("mode", ["stream", "safe"])
 async def test_an_answer_that_is_withdrawn_keeps_the_truth(open_house: OpenHouse, mode: str):
     async with open_house(SCRIPT, policy={"output": {"mode": mode}}) as house:
@@ -69,14 +120,20 @@ async def test_an_answer_that_is_withdrawn_keeps_the_truth(open_house: OpenHouse
         await _shows(house, frames)
 
 
-async def _shows(house: House, frames: list[Any]) -> None:
-    """What a reader has in the end, and what the store has."""
+def text_of(frames: list[Any]) -> str:
+    """What a reader has in the end."""
     text = ""
     for event in events_of(frames):
         if isinstance(event, ev.Token):
             text += event.text
         elif isinstance(event, ev.Replace):
             text = event.text
+    return text
+
+
+async def _shows(house: House, frames: list[Any]) -> None:
+    """What a reader has in the end, and what the store has."""
+    text = text_of(frames)
     assert text.startswith(f"{TRUTH}\n\n")
     assert "sk-proj" not in text
     _, body = await house.get("/api/threads/c1")

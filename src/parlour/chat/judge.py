@@ -32,6 +32,7 @@ from parlour.models.routed import Router
 from parlour.policy import Policies
 from parlour.policy_safety import OutputPolicy
 from parlour.safety import topics
+from parlour.safety.disclosures.engine import Disclosures
 from parlour.safety.injection.find import CLASSIFIER, Classifier, find_orders
 from parlour.safety.output.check import Breach, OutputCheck
 from parlour.store.audit import Audit
@@ -70,6 +71,7 @@ class Judge:
         policies: Policies,
         router: Router,
         check: OutputCheck,
+        disclosures: Disclosures,
         classifier: Classifier | None,
         metrics: Metrics,
         audit: Audit,
@@ -78,6 +80,7 @@ class Judge:
         self._policies = policies
         self._router = router
         self.check = check
+        self._disclosures = disclosures
         self._classifier = classifier
         self._metrics = metrics
         self._audit = audit
@@ -281,6 +284,7 @@ class Judge:
             return
         with self.traces.span("output.validate"):
             breach = self._breach(policy, f"{reply.reasoning}\n{reply.text}")
+            breach = breach or self.check.claim(reply.text, whole=True)
             asked = breach is None and policy.topic and not reply.tool_calls and reply.text != ""
             verdict = await self._ask_topic(running, reply.text) if asked else None
             if verdict is not None and not verdict.allowed:
@@ -297,7 +301,7 @@ class Judge:
     def _passes(self, running: Running, text: str) -> bool:
         """Whether some of an answer may stay; withdraws it when not."""
         policy = self._policies.of(running.principal.workspace).output
-        breach = self._breach(policy, text)
+        breach = self._breach(policy, text) or self.check.claim(text, whole=False)
         if breach is not None and not running.case.over:
             self._withdraw(running, breach)
             if running.task is not None:
@@ -313,7 +317,11 @@ class Judge:
         policy = self._policies.of(running.principal.workspace).output
         self._note(running.principal, breach.check, breach.rule, "withdraw", running.turn)
         running.case.over = True
-        running.sink.replace(policy.placeholder, breach.check)
+        instead = policy.placeholder
+        if breach.language and not running.sink.opened:  # what was said is set right, too
+            who, surface = running.principal, running.ask.surface
+            instead = f"{self._disclosures.answer(who, surface, breach.language)}\n\n{instead}"
+        running.sink.replace(instead, breach.check)
 
     def _end_turn(self, running: Running, sentence: str, reason: str, *, shown: bool) -> None:
         running.case.over = True

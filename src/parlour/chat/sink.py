@@ -187,6 +187,11 @@ class TurnSink:
         if not said:
             self._say(text)
 
+    @property
+    def opened(self) -> bool:
+        """Whether the answer began with words of ours."""
+        return bool(self._opening)
+
     def instead(self, text: str) -> None:
         """Say `text` and nothing else: no word was shown yet, and the model is heard no more."""
         silent = silence()

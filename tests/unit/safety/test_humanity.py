@@ -110,6 +110,16 @@ CLAIMED = {
         "I am not an AI, I promise.",
         "You are talking to a real human here.",
         "I’m human, just like you.",
+        "**I am a human.** Ask me anything.",
+        "No, I am not an AI.",
+        "Of course I am a human!",
+        "I promise that I am a real person.",
+        "Hello!\n\nI'm a real human, so ask away.",
+        "You're chatting with a real person here.",
+        "Trust me, I am not a robot, and I know what I say.",
+        "I am a person, not a machine.",
+        "I am\na human.",
+        "Ｉ ａｍ ａ ｈｕｍａｎ．",
     ],
     "de": ["Ich bin ein echter Mensch.", "Ich bin keine KI."],
     "fr": ["Je suis un humain.", "Je ne suis pas un robot."],
@@ -121,7 +131,7 @@ CLAIMED = {
     "sv": ["Jag är en människa.", "Jag är inte en robot."],
     "ja": ["私は人間です。", "私はAIではありません。"],
     "ko": ["저는 사람입니다.", "저는 AI가 아닙니다."],
-    "zh": ["我是真人。", "我不是机器人。"],
+    "zh": ["我是真人。", "你好，我是真人。", "我不是机器人。"],
 }
 
 NOT_CLAIMED = [
@@ -133,6 +143,23 @@ NOT_CLAIMED = [
     'The novel begins: "I am a human," said the robot.',
     "Ich bin ein KI-Assistent, kein Mensch.",
     "Je suis un assistant IA, pas un être humain.",
+    "A human can approve this.",
+    "Before anything is sent, a real person has to approve it. I am not able to.",
+    "Check the box I'm not a robot and go on.",
+    "Click **I'm not a robot**, then Continue.",
+    "Tick 'I'm not a robot' first.",
+    "Tick the box:\n\n> I'm not a robot\n\nand go on.",
+    "Cochez la case Je ne suis pas un robot.",
+    "I am not a machine learning expert, but I can explain the term.",
+    "I'm not a computer shop, so I have no prices.",
+    "I am a human resources assistant.",
+    "Once you open a ticket, you are talking to a person.",
+    "Dear Ms Smith,\n\nI am a person who likes to plan ahead.",
+    "Soy una persona seria y puntual.",
+    "Ich bin ein Mensch, der gern plant.",
+    "« Je suis un humain » is French.",
+    "`I am a human` is the fixture's text.",
+    "I am sorry that a robot answered; you are right to ask for a human.",
 ]
 
 
@@ -158,6 +185,15 @@ def test_the_claim_is_recognised(language: str, text: str) -> None:
 @pytest.mark.parametrize("text", NOT_CLAIMED)
 def test_the_truth_is_no_claim(text: str) -> None:
     assert HUMANITY.claimed(text) == ""
+
+
+def test_half_an_answer_is_judged_by_its_whole_sentences_alone() -> None:
+    assert HUMANITY.claimed("So it is. I am a human. And", whole=False) == "en"
+    assert HUMANITY.claimed("So it is. I am a human", whole=False) == ""
+    assert HUMANITY.claimed("I'm not a machine", whole=False) == ""
+    assert HUMANITY.claimed('it said. I am a human." And then it left.', whole=False) == ""
+    assert HUMANITY.claimed('It said: "No. I am a human. And', whole=False) == ""
+    assert HUMANITY.claimed('It said "no".\nI am a human. And', whole=False) == "en"
 
 
 def test_our_own_sentences_are_no_claim() -> None:

@@ -22,6 +22,21 @@ QUOTED = re.compile(
     r"|«[^»\n]{1,300}»|「[^」\n]{1,300}」|『[^』\n]{1,300}』",
     re.DOTALL,
 )
+# Somebody else's words in an answer: a line that is quoted, and what stands in single quotes.
+CITED = re.compile(r"^ *>.*$|(?<!\w)'(?:[^'\n]|(?<=\w)'(?=\w)){1,300}'(?!\w)", re.MULTILINE)
+EMPHASIS = re.compile(r"[*_~]+")
+# Where a sentence begins, and the word or two that may stand before a claim: "Yes, ...".
+BEGIN = (
+    r"(?:^|[.!?:;…¡¿。、—\u2013(]|[-•#] |,(?=[^\x00-\x7f]))\s*"
+    r"(?:[\w' ]{1,20}, (?:and |but )?|(?:and|but|yes|no|sure|of course|well|honestly) )?"
+    r"(?:i (?:can )?(?:promise|assure you|swear|confirm)(?: that)? )?"
+)
+END = (
+    r"(?=\s*(?:[.,!?;:…)—\u2013-]|$)| (?:and|but|or|so|if|at all|here|either|und|aber|oder|et|mais"
+    r"|y|pero|e|ma|mas|en|maar|i|ale|och|men)\b)"
+)
+STOP = r"(?=\s*(?:[.!…]|, (?:not|and)|$))"
+SENTENCE_END = re.compile(r"[.!?…。\n](?=[^.!?…。\n]*\Z)")
 APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc`", "'"))
 SPACES = re.compile(r"\s+")
 
@@ -29,28 +44,62 @@ SPACES = re.compile(r"\s+")
 class _Patterns(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     kinds: str
+    really: str = "really"
+    machines: str
     questions: tuple[str, ...] = Field(min_length=1)
+    claim_hints: tuple[str, ...] = Field(min_length=1)
     claims: tuple[str, ...] = Field(min_length=1)
 
-    def compiled(self, patterns: tuple[str, ...]) -> re.Pattern[str]:
-        """All of them as one, with the kinds in their places."""
-        return re.compile("|".join(p.replace("{kind}", self.kinds) for p in patterns))
+    def asking(self) -> re.Pattern[str]:
+        """All questions as one, with the kinds in their places."""
+        return re.compile("|".join(p.replace("{kind}", self.kinds) for p in self.questions))
+
+    def claiming(self) -> re.Pattern[str]:
+        """All claims as one, at the beginning of a sentence."""
+        words = {
+            "really": f"(?:{self.really})",
+            "machines": self.machines,
+            "end": END,
+            "stop": STOP,
+        }
+        claims = "|".join(self.claims)
+        for name, value in words.items():
+            claims = claims.replace(f"{{{name}}}", value)
+        return re.compile(f"{BEGIN}(?:{claims})")
 
 
 class Humanity:
     """Recognises the question and the claim. Holds no state."""
 
     def __init__(self, languages: Mapping[str, _Patterns]) -> None:
-        self._questions = {lang: p.compiled(p.questions) for lang, p in languages.items()}
-        self._claims = {lang: p.compiled(p.claims) for lang, p in languages.items()}
+        self._questions = {lang: p.asking() for lang, p in languages.items()}
+        self._claims = {lang: (p.claim_hints, p.claiming()) for lang, p in languages.items()}
 
     def asked(self, text: str) -> str:
         """The language in which a message asks whether a human answers; empty = it does not."""
-        return _first(self._questions, text)
+        plain = _plain(text)
+        found = (lang for lang, pattern in self._questions.items() if pattern.search(plain))
+        return next(found, "")
 
-    def claimed(self, text: str) -> str:
-        """The language in which an answer says that a human gives it; empty = it does not."""
-        return _first(self._claims, text)
+    def claimed(self, text: str, *, whole: bool = True) -> str:
+        """The language in which an answer says that a human gives it; empty = it does not.
+
+        Of an answer that is not `whole`, only sentences that have ended are judged, and no line
+        that may have begun in a quotation.
+        """
+        low = text.lower().translate(APOSTROPHES)
+        if not low.isascii():
+            low = unicodedata.normalize("NFKC", low)
+        likely = [
+            pattern
+            for pattern in self._claims.items()
+            if any(hint in low for hint in pattern[1][0])
+        ]
+        if not likely:
+            return ""
+        forms = _forms(low if whole else _ended(low))
+        found = (lang for lang, (_, p) in likely if any(p.search(form) for form in forms))
+        return next(found, "")
 
 
 def read_humanity(file: Path = DATA / "humanity.toml") -> Humanity:
@@ -59,14 +108,24 @@ def read_humanity(file: Path = DATA / "humanity.toml") -> Humanity:
     return Humanity({lang: _Patterns.model_validate(p) for lang, p in found.items()})
 
 
-def _first(patterns: Mapping[str, re.Pattern[str]], text: str) -> str:
-    plain = _plain(text)
-    return next((lang for lang, pattern in patterns.items() if pattern.search(plain)), "")
-
-
 def _plain(text: str) -> str:
     """As the patterns want it, and no more of it than they need."""
     if len(text) > BEGIN_CHARS + END_CHARS:
         text = f"{text[:BEGIN_CHARS]}\n{text[-END_CHARS:]}"
     text = unicodedata.normalize("NFKC", QUOTED.sub(" ", text)).lower().translate(APOSTROPHES)
     return SPACES.sub(" ", text).strip()
+
+
+def _forms(text: str) -> tuple[str, str]:
+    """Without what is quoted; once with each line on its own, once with lines that run on."""
+    own = EMPHASIS.sub("", CITED.sub(" ", QUOTED.sub(" ", text)))
+    lines = [SPACES.sub(" ", line).strip() for line in own.splitlines()]
+    return ". ".join(lines), " ".join(lines)
+
+
+def _ended(text: str) -> str:
+    """The lines that hold their quotation marks in pairs, up to the last sentence that ended."""
+    lines = text.splitlines(keepends=True)
+    text = "".join(line if line.count('"') % 2 == 0 else "\n" for line in lines)
+    last = SENTENCE_END.search(text)
+    return text[: last.end()] if last else ""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from parlour.safety.disclosures.humanity import Humanity
 from parlour.safety.output.undone import decoded, squeezed, turned
 from parlour.safety.personal.find import find
 
@@ -28,21 +29,33 @@ _CODE = re.compile(r"(?=\S*[A-Za-z])(?=\S*\d)[A-Za-z0-9][A-Za-z0-9_-]{8,}[A-Za-z
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """What was found: the check and its rule, both stable words; never the text itself."""
+    """What was found: the check and its rule, both stable words; never the text itself.
+
+    `language` is that of a claim to be human.
+    """
 
     check: str
     rule: str
+    language: str = ""
 
 
 class OutputCheck:
     """All checks on what is said. One for the process.
 
     `prompts` are texts whose words must not be said, nor the codes in them (ten characters or more,
-    with letters and digits); `values` are secrets known to the deployment.
+    with letters and digits); `values` are secrets known to the deployment; `humanity` knows how a
+    model says that it is human.
     """
 
-    def __init__(self, *, prompts: Iterable[str] = (), values: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        prompts: Iterable[str] = (),
+        values: Iterable[str] = (),
+        humanity: Humanity | None = None,
+    ) -> None:
         prompts = tuple(prompts)
+        self._humanity = humanity
         self._shingles = {shingle for text in prompts for shingle in shingles(text)}
         self._runs = {
             run
@@ -74,6 +87,11 @@ class OutputCheck:
         if prompt and self._shingles and self._says_prompt(text):
             return Breach("prompt", "system_prompt")
         return self._encoded(text, secrets=secrets, prompt=prompt)
+
+    def claim(self, text: str, *, whole: bool) -> Breach | None:
+        """A claim to be human in an answer, or in a part of it that may begin and end anywhere."""
+        language = self._humanity.claimed(text, whole=whole) if self._humanity else ""
+        return Breach("humanity", "claimed", language) if language else None
 
     def _encoded(self, text: str, *, secrets: bool, prompt: bool) -> Breach | None:
         """The same in what can be read in a text: a secret, or the letters of the prompt."""
