@@ -114,15 +114,16 @@ def busy_note(rows: Sequence[Row]) -> str:
 
 
 METHOD = """\
-- **Streams**: 30 tokens a second each, OpenAI chunks of about 320 bytes, plaintext loopback. They
-  are opened over 2 to 8 s, measured for {window_s} s, and end by themselves; every reply is then
-  compared with what the mock said, token by token. A different one is an error ({faulty}).
+- **Streams**: 30 tokens a second each, words of ordinary prose without links, in OpenAI chunks of
+  about 320 bytes, plaintext loopback. They are opened over 2 to 8 s, measured for {window_s} s, and
+  end by themselves; every reply is then compared with what the mock said, token by token. A
+  different one is an error ({faulty}).
 - **CPU** is user and system time of the server's processes, read from the kernel's clock of each
   process. Parlour's own Postgres runs on the same core, but is not in the Parlour figures; it has
   its own column.
 - **Parlour** runs as shipped: signed HS256 tokens of many users, event log with ids, every turn
-  stored, default limits, `info` logs. **nginx** is `proxy_pass` without buffering, one worker.
-  **The reference** is FastAPI with LangChain's `create_agent` and `stream_mode="messages"`: no
+  stored, limits counted and never reached, `info` logs. **nginx** is `proxy_pass` without
+  buffering, one worker. **The reference** is FastAPI with LangChain's `create_agent` and `stream_mode="messages"`: no
   tokens checked, nothing stored, no resume.
 - **Joined tokens**: from 8 streams on Parlour reads and sends on a beat of 50 ms (`models.beat_s`),
   so a reader gets 1.5 tokens at a time, at most 50 ms later; nginx and the reference pass each
@@ -136,7 +137,7 @@ METHOD = """\
   used more than 30 % in a window (after one more try): a token looks dearer than it is, most of
   all at few streams.
 - **A turn** is one 1-token answer, two clients one after another, idle CPU subtracted. **First
-  token** is three clients with pauses of 50 ms, less the same asked of the mock itself.
+  token** is three clients with pauses of 25 to 75 ms, less the same asked of the mock itself.
 - **Memory** is the growth of resident memory from idle to all streams of the first crowd after a
   start (nginx and Parlour: the most streams of the table; the reference: 60), about 10 s into
   their answers.
