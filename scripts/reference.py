@@ -1,4 +1,4 @@
-"""Write docs/reference/: settings, errors, events, metrics and commands, each from its code.
+"""Write docs/reference/: settings, errors, events, metrics, rules and commands, from their code.
 
 `--check` compares instead of writing. A setting without a description, an error or an event without
 a docstring stops the run with a sentence that names it.
@@ -27,6 +27,7 @@ import parlour
 from parlour.cli import app as cli
 from parlour.errors import Problem
 from parlour.events import types as events
+from parlour.safety.conduct_rules import conduct_rules
 from parlour.settings import Settings
 from parlour.telemetry.metrics import Metrics
 
@@ -250,6 +251,28 @@ def metrics_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+# --- rules ------------------------------------------------------------------------------------
+
+
+def rules_page() -> str:
+    """Every rule of conduct: the prompt's words, what code does, its metric and its tests."""
+    lines = [
+        "# Rules of conduct",
+        GENERATED,
+        "What the assistant does and does not, as data (`src/parlour/safety/rules.toml`). What "
+        "code can enforce, code enforces; what is left to the model's good will is said. Hits are "
+        "counted by the [metric](metrics.md) and stand in the audit chain with their turn.",
+    ]
+    for rule in conduct_rules():
+        tests = ", ".join(f"`{test}`" for test in rule.tests)
+        lines += ["", f"## `{rule.id}`: {rule.title}", "", f"> {rule.prompt}", ""]
+        lines += [f"- In code: {rule.code or 'nothing.'}"]
+        lines += [f"- Left to the model: {rule.trust or 'nothing.'}"]
+        lines += [f"- Counted by: {f'`{rule.metric}`' if rule.metric else 'nothing.'}"]
+        lines += [f"- Tested by: {tests}"]
+    return "\n".join(lines) + "\n"
+
+
 # --- command line -----------------------------------------------------------------------------
 
 
@@ -293,6 +316,7 @@ def contents() -> dict[str, str]:
         "docs/reference/errors.md": errors_page(),
         "docs/reference/events.md": events_page(),
         "docs/reference/metrics.md": metrics_page(),
+        "docs/reference/rules.md": rules_page(),
         "docs/reference/cli.md": cli_page(),
     }
 

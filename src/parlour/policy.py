@@ -40,6 +40,10 @@ class QuestionPolicy(Section):
         description="Model calls for one question; the last one has no tools, and a model that "
         "asks for some all the same ends the turn (`question_limit`).",
     )
+    greeting_tools: bool = Field(
+        False,
+        description="Whether a message that is but a greeting, thanks or farewell may call tools.",
+    )
     tools_s_max: float = Field(
         90,
         gt=0,

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from parlour.agent.loops import LoopLimits, Wish, circles, made_calls, refused_by
+from parlour.agent.loops import NOT_CALLED, LoopLimits, Wish, circles, made_calls, refused_by
 from parlour.errors import QuestionLimit
 from parlour.models.port import ChatMessage
+from parlour.safety.conduct_rules import LIMITS, LOOPS, SMALL_TALK
 
 Spent = Literal["", "tool_calls", "rounds", "time", "loop"]
 
-LIMITS, LOOPS = "limits", "loops"  # the rules (safety/rules.toml) that refuse calls here
 LOOPS_MAX = 2  # refused calls of a model that goes in circles, after which it gets no tools
 STATUS_EVERY = 3  # tool calls, after which people are told how far it is
 
@@ -42,6 +42,7 @@ class AgentLimits:
     reply_tokens_max: int
     temperature: float | None = None
     tools_until: float = math.inf
+    small_talk: bool = False  # the question is a greeting: no tool is called
     loops: LoopLimits = field(default_factory=LoopLimits)
 
 
@@ -75,20 +76,24 @@ def refusals(
     limits: AgentLimits, messages: Sequence[ChatMessage], wishes: Sequence[Wish], *, calls: int
 ) -> list[Refusal | None]:
     """For each call of a round why it is not made; None = nothing speaks against it."""
+    if limits.small_talk:
+        words = f"{NOT_CALLED}a greeting needs no tool. Answer it in words."
+        return [Refusal(SMALL_TALK, words)] * len(wishes)
     if asyncio.get_running_loop().time() >= limits.tools_until:
-        words = "Not called: the time for tools in this question is over."
+        words = f"{NOT_CALLED}the time for tools in this question is over."
         return [Refusal(LIMITS, words)] * len(wishes)
     most = limits.tool_calls_max
     left = max(0, most - calls)
-    over = Refusal(LIMITS, f"Not called: a question may use {most} tool calls, and they are used.")
+    over = Refusal(LIMITS, f"{NOT_CALLED}a question may use {most} tool calls, and they are used.")
     found = circles(messages, wishes[:left], limits.loops)
     within = [Refusal(LOOPS, words) if words else None for words in found]
     return [*within, *([over] * (len(wishes) - len(within)))]
 
 
-def check_rounds(limits: AgentLimits, rounds: int) -> None:
+def check_rounds(limits: AgentLimits, rounds: int, caught: Callable[[str], None]) -> None:
     """A round of tools begins after so many model calls. Raises `QuestionLimit` after the last."""
     if rounds >= limits.rounds_max:
+        caught(LIMITS)
         raise QuestionLimit(
             f"The assistant still asked for tools after {rounds} steps, which is the limit for one "
             "question. What it had said by then is kept; ask for less at a time, or for one part."

@@ -146,13 +146,14 @@ async def _tool_round(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
     """All calls of a round side by side; those that a limit refuses are answered, not made, and
     those that need a person's approval are left for later."""
     run, messages = runtime.context, state["messages"]
-    bounds.check_rounds(run.limits, state["rounds"])
+    bounds.check_rounds(run.limits, state["rounds"], run.caught)
     asked = [
         ToolRequest(call["id"], call["name"], call["arguments"], call.get("raw", ""))
         for call in messages[-1]["tool_calls"]
     ]
     found = await asyncio.gather(*(run.resolve_tool(call) for call in asked))
-    _announce(run, found)
+    if not run.limits.small_talk:
+        _announce(run, found)
     wishes = [Wish(ask, tool.pollable) for ask, tool in zip(asked, found, strict=True)]
     refused = bounds.refusals(run.limits, messages[:-1], wishes, calls=state["tool_calls"])
     allowed = [tool.request for tool, no in zip(found, refused, strict=True) if no is None]
@@ -221,7 +222,11 @@ async def _call(
 ) -> ChatMessage:
     """Make one call, unless it is refused. The model hears of it by the name it used."""
     if isinstance(verdict, Refusal):
-        told = _told(run, call.id, call.name, ToolOutcome(ok=False, text=verdict.words), asked.name)
+        if run.limits.small_talk:  # nobody asked for it, so nobody hears of it
+            told = _as_result(call.id, asked.name, verdict.words)
+        else:
+            outcome = ToolOutcome(ok=False, text=verdict.words)
+            told = _told(run, call.id, call.name, outcome, asked.name)
         return {**told, REFUSED: verdict.rule}
     outcome = ToolOutcome(ok=False, text=verdict.words)
     if verdict.answer == "allow":
@@ -282,7 +287,11 @@ def _told(run: Run, call_id: str, name: str, outcome: ToolOutcome, asked: str) -
         )
     )
     run.sink.flush()
-    return {"role": "tool", "call_id": call_id, "name": asked, "content": outcome.text}
+    return _as_result(call_id, asked, outcome.text)
+
+
+def _as_result(call_id: str, asked: str, text: str) -> ChatMessage:
+    return {"role": "tool", "call_id": call_id, "name": asked, "content": text}
 
 
 def _as_message(reply: ModelReply) -> ChatMessage:

@@ -16,6 +16,7 @@ import msgspec
 from parlour.domain import ToolRequest
 from parlour.models.port import ChatMessage
 
+NOT_CALLED = "Not called: "  # how the answer to a refused call begins
 REFUSED = "refused"  # in the answer to a call that was not made: the id of the rule that says so
 
 _canonical = msgspec.json.Encoder(order="sorted").encode
@@ -53,9 +54,9 @@ def circles(
         results, beside = before.get(key, []), asked[key]
         same, made = _same_at_the_end(results) + beside, len(results) + beside
         if same >= limits.same_at - 1:
-            told.append(f"Not called: this very call was made {same} times with the same result.")
+            told.append(f"{NOT_CALLED}this very call was made {same} times with the same result.")
         elif made >= limits.changing_at - 1 and not wish.pollable:
-            told.append(f"Not called: this very call was made {made} times already.")
+            told.append(f"{NOT_CALLED}this very call was made {made} times already.")
         else:
             told.append("")
             asked[key] += 1

@@ -11,6 +11,7 @@ from parlour.agent.graph import Agent, Answer, FoundTool, ProgressReport, Run
 from parlour.agent.loops import LoopLimits
 from parlour.agent.prompt import system_prompt
 from parlour.agent.saver import TurnSaver
+from parlour.chat.conduct import look_at, wants_nothing
 from parlour.chat.context import pinned, to_prompt
 from parlour.chat.gatekeeper import GateParts, TurnGate
 from parlour.chat.grounding import Grounding
@@ -25,6 +26,7 @@ from parlour.errors import TurnLost
 from parlour.models.port import ChatMessage
 from parlour.models.routed import Router
 from parlour.policy import Policies
+from parlour.safety.small_talk import is_small_talk
 from parlour.store.turns import Turns
 from parlour.telemetry import traces as tr
 from parlour.telemetry.metrics import Metrics
@@ -68,6 +70,7 @@ class Answering:
         self._limits = limits
         self._metrics = metrics
         self._system = system_prompt(own_words)
+        is_small_talk("hi")  # reads its words now, so that no turn waits for them
 
     async def answer(self, running: Running, history: tuple[Message, ...]) -> Answer:
         """Drive one turn to its answer. Raises what the model raises, and `TurnLost`."""
@@ -109,14 +112,16 @@ class Answering:
             call_tool=call_tool,
             sink=running.sink,
             stored=lambda: asyncio.shield(running.committed),
-            limits=self._agent_limits(running),
+            limits=self._agent_limits(running, history),
             gate=gate.judge,
             settle=gate.settle,
             resume=saver.state(waiting.checkpoint) if waiting else None,
             caught=running.catch,
         )
         try:
-            return await self._agent.run(run, saver=saver, thread=running.turn)
+            answer = await self._agent.run(run, saver=saver, thread=running.turn)
+            look_at(running, answer, run.prompt)
+            return answer
         except (asyncio.CancelledError, Over):
             over = await self._judge.over(running)
             if over is None:
@@ -177,7 +182,7 @@ class Answering:
         notes = await self._toolbox.instructions(principal)
         return f"{self._system}\n\n{notes}" if notes else self._system
 
-    def _agent_limits(self, running: Running) -> AgentLimits:
+    def _agent_limits(self, running: Running, history: tuple[Message, ...]) -> AgentLimits:
         question = self._policies.of(running.principal.workspace).question
         tools_s = min(question.tools_s_max, TOOLS_SHARE_MAX * self._limits.turn_s_max)
         now = asyncio.get_running_loop().time()
@@ -187,5 +192,6 @@ class Answering:
             reply_tokens_max=self._limits.reply_tokens_max,
             temperature=self._limits.temperature,
             tools_until=now + tools_s - running.sink.elapsed_ms / 1000,
+            small_talk=not question.greeting_tools and wants_nothing(running, history),
             loops=LoopLimits(question.same_result_at, question.same_call_at),
         )

@@ -33,6 +33,7 @@ from parlour.domain import (
 from parlour.errors import StoreUnavailable
 from parlour.models.port import ChatMessage
 from parlour.policy import ApprovalPolicy
+from parlour.safety.conduct_rules import ONCE
 from parlour.store.approvals import Approval
 from parlour.store.journal import Journal
 from parlour.store.waiting import NOT_MADE
@@ -249,6 +250,7 @@ class TurnGate:
             turn, key, name=request.name, by=running.turn, fence=running.fence
         )
         if not entry.first:
+            running.catch(ONCE)
             return entry.outcome or ToolOutcome(ok=False, text=UNKNOWN)
         outcome = await self._call(request, report, judged.print)
         try:

@@ -38,7 +38,7 @@ class Truth:
         self, running: Running, prompt: list[ChatMessage], history: Sequence[Message]
     ) -> list[ChatMessage]:
         """Say the truth when it is asked for; the prompt, which then tells the model so."""
-        language = self._humanity.asked(running.ask.text or _question(history))
+        language = self._humanity.asked(running.ask.text or question_of(history))
         if not language:
             return prompt
         principal = running.principal
@@ -54,7 +54,7 @@ class Truth:
         return told
 
 
-def _question(history: Sequence[Message]) -> str:
+def question_of(history: Sequence[Message]) -> str:
     """The last message of the person: what is answered anew has no text of its own."""
     asked = next((m for m in reversed(history) if m.role is Role.USER), None)
     return "".join(p.text for p in asked.parts if isinstance(p, TextPart)) if asked else ""
