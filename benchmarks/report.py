@@ -123,8 +123,8 @@ METHOD = """\
   its own column.
 - **Parlour** runs as shipped: signed HS256 tokens of many users, event log with ids, every turn
   stored, limits counted and never reached, `info` logs. **nginx** is `proxy_pass` without
-  buffering, one worker. **The reference** is FastAPI with LangChain's `create_agent` and `stream_mode="messages"`: no
-  tokens checked, nothing stored, no resume.
+  buffering, one worker. **The reference** is FastAPI with LangChain's `create_agent` and
+  `stream_mode="messages"`: no tokens checked, nothing stored, no resume.
 - **Joined tokens**: from 8 streams on Parlour reads and sends on a beat of 50 ms (`models.beat_s`),
   so a reader gets 1.5 tokens at a time, at most 50 ms later; nginx and the reference pass each
   token at once. That is most of the difference to nginx. `--parlour-env PARLOUR_MODELS__BEAT_S=0`
