@@ -144,6 +144,22 @@ async def test_closing_the_toolbox_ends_every_process(server: ServerConfig) -> N
     assert not (await call(box, *HARMLESS[server.name])).ok
 
 
+@pytest.mark.promise("P9")
+async def test_the_late_end_of_a_hung_process_does_not_end_the_one_after_it() -> None:
+    box = Toolbox([odd_server(timeout_s=0.5)], limits=LIMITS)
+    hung = int((await call(box, "odd__pid", {})).text)
+    os.kill(hung, signal.SIGSTOP)
+    late = await call(box, "odd__pid", {})
+    second = await call(box, "odd__pid", {})
+    await until(lambda: hung not in children(), 15, "the hung process is gone")
+    third = await call(box, "odd__pid", {})
+    await box.close()
+
+    assert not late.ok
+    assert second.ok, second.text
+    assert third.text == second.text
+
+
 async def test_two_users_never_share_a_process() -> None:
     box = Toolbox([odd_server()], limits=LIMITS)
     ada, bob, again = [await call(box, "odd__pid", {}, user) for user in ("ada", "bob", "ada")]

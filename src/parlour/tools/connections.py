@@ -44,7 +44,7 @@ class Connection:
         self,
         config: ServerConfig,
         limits: ToolLimits,
-        open_client: Callable[[Connection], Any],
+        open_client: Callable[[Connection, Callable[[], None]], Any],
         *,
         on_list_changed: Callable[[], None],
         on_session_end: Callable[[Connection], None],
@@ -109,11 +109,6 @@ class Connection:
         for session in self.sessions:
             session.retire()
 
-    def ended(self) -> None:
-        """The current session takes no more requests (its server went away)."""
-        if self._session is not None:
-            self._session.retire()
-
     async def _usable(self) -> Session:
         if self._session is not None and self._session.usable:
             return self._session
@@ -130,7 +125,8 @@ class Connection:
             self._leaving.add(self._session)
         session = Session(
             self.config.name,
-            lambda: self._open_client(self),
+            # A server that goes away ends its own session: there may be a newer one by then.
+            lambda: self._open_client(self, session.retire),
             connect_s=self.config.connect_s,
             idle_s=self._limits.idle_s,
             calls_max=self._limits.calls_max,
@@ -206,7 +202,7 @@ class Connections:
         connection = Connection(
             config,
             self._limits,
-            lambda of: self._client(of, principal),
+            lambda of, on_end: self._client(of, principal, on_end),
             on_list_changed=lambda: self._on_list_changed(key),
             on_session_end=lambda of: self._forget(key, of),
         )
@@ -243,7 +239,9 @@ class Connections:
             raise Busy(f"all {bound} connections are in use")
 
     @asynccontextmanager
-    async def _client(self, connection: Connection, principal: Principal) -> AsyncGenerator[Client]:
+    async def _client(
+        self, connection: Connection, principal: Principal, on_end: Callable[[], None]
+    ) -> AsyncGenerator[Client]:
         config = connection.config
         server: Any  # the SDK's union of transports and in-process servers
         if config.build is not None:
@@ -255,7 +253,7 @@ class Connections:
                 config.env,
                 line_bytes_max=self._limits.message_bytes_max,
                 said=connection.said,
-                on_end=connection.ended,
+                on_end=on_end,
             )
         else:
             self._tls = self._tls or httpx2.create_ssl_context()  # 20 ms, so once
