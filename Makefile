@@ -6,7 +6,7 @@ BIN := .venv/Scripts
 else
 BIN := .venv/bin
 endif
-LOCK = UV_SYSTEM_CERTS=1 $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
+LOCK = UV_SYSTEM_CERTS=1 $(BIN)/uv pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	--quiet $(if $(UPGRADE),--upgrade)
 
@@ -22,6 +22,7 @@ run: env page weights ## Start Parlour on this machine and print its address
 
 test: env-dev page ## Run every test; starts Postgres, Redis and a browser by itself
 	@$(BIN)/python scripts/browser.py
+	@$(BIN)/python scripts/servers.py
 	@echo "test: the page"
 	@$(BIN)/python scripts/node.py npm test --silent
 	@echo "test: the service"
@@ -49,15 +50,16 @@ docs: env-dev ## Write what is generated: docs/reference, contract/, the page's 
 	@$(BIN)/python scripts/contract.py
 
 lock: env ## Lock versions and hashes anew (UPGRADE=1: take the newest)
-	@echo "lock: requirements/run.lock, requirements/dev.lock"
-	@$(LOCK) --extra local --extra redis --group build -o requirements/run.lock
-	@$(LOCK) --all-extras --group dev -c requirements/run.lock -o requirements/dev.lock
+	@echo "lock: requirements/run.lock, requirements/dev.lock, requirements/mcp1.lock"
+	@$(LOCK) pyproject.toml --extra local --extra redis --group build -o requirements/run.lock
+	@$(LOCK) pyproject.toml --all-extras --group dev -c requirements/run.lock -o requirements/dev.lock
+	@$(LOCK) requirements/mcp1.in -o requirements/mcp1.lock
 
 wheel: env-dev ## Build the wheel and the sdist into dist/
 	@$(BIN)/uv build --quiet --out-dir dist && ls dist
 
 clean: ## Remove the environment, packages and builds; conversations (.parlour) stay
-	@rm -rf .venv dist ui/node_modules tests/live/clients/ai6/node_modules src/parlour/static .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf .venv dist ui/node_modules tests/live/clients/ai6/node_modules tests/live/servers/node_modules src/parlour/static .pytest_cache .ruff_cache .import_linter_cache
 	@find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
 env:

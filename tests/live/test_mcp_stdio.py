@@ -1,4 +1,4 @@
-"""Real MCP servers on stdio, used, killed, restarted and hung."""
+"""A server on stdio with slow, huge and changing tools. Real ones: test_mcp_lives.py."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -18,11 +16,8 @@ from parlour.tools.toolbox import Toolbox
 from tests.mcp_servers import (
     call,
     children,
-    everything_server,
-    filesystem_server,
     odd_server,
     person,
-    time_server,
     until,
     until_listed,
 )
@@ -30,118 +25,16 @@ from tests.mcp_servers import (
 LIMITS = ToolLimits(list_wait_s=15)
 
 
-@pytest.fixture(params=["time", "everything", "files", "odd"])
-async def server(request: pytest.FixtureRequest, tmp_path: Path) -> ServerConfig:
-    makers = {
-        "time": lambda: time_server(timeout_s=1.5),
-        "everything": lambda: everything_server(timeout_s=1.5),
-        "files": lambda: filesystem_server(tmp_path, timeout_s=1.5),
-        "odd": lambda: odd_server(timeout_s=1.5),
-    }
-    return makers[request.param]()
-
-
-HARMLESS: dict[str, tuple[str, dict[str, object]]] = {
-    "time": ("time__get_current_time", {"timezone": "Europe/Berlin"}),
-    "everything": ("everything__echo", {"message": "hello"}),
-    "files": ("files__list_allowed_directories", {}),
-    "odd": ("odd__pid", {}),
-}
-
-
-@pytest.fixture
-async def toolbox(server: ServerConfig) -> AsyncIterator[Toolbox]:
-    box = Toolbox([server], limits=LIMITS)
-    yield box
+async def test_a_server_that_died_between_calls_is_started_again() -> None:
+    box = Toolbox([odd_server()], limits=LIMITS)
+    first = await call(box, "odd__pid", {})
+    os.kill(int(first.text), signal.SIGKILL)
+    await until(lambda: box.servers()[1].connections == 0, 5, "its end is noticed")
+    again = await call(box, "odd__pid", {})
     await box.close()
 
-
-async def _started(toolbox: Toolbox, server: ServerConfig, user: str = "ada") -> int:
-    """Use the server once as this user; the process id of its process."""
-    before = children()
-    outcome = await call(toolbox, *HARMLESS[server.name], user)
-    assert outcome.ok, outcome.text
-    (pid,) = children() - before
-    return pid
-
-
-async def test_a_server_lists_its_tools_and_answers(toolbox: Toolbox, server: ServerConfig) -> None:
-    specs = await toolbox.specs(person())
-    outcome = await call(toolbox, *HARMLESS[server.name])
-
-    names = [spec.name for spec in specs if not spec.name.startswith("parlour__")]
-    assert names == sorted(names)
-    assert HARMLESS[server.name][0] in names
-    assert outcome.ok
-    assert outcome.text
-    assert toolbox.servers()[1].status == "ready"
-
-
-async def test_a_killed_server_fails_its_call_at_once_and_answers_the_next(
-    toolbox: Toolbox, server: ServerConfig
-) -> None:
-    pid = await _started(toolbox, server)
-    os.kill(pid, signal.SIGSTOP)  # so that the call is surely under way
-    running = asyncio.create_task(call(toolbox, *HARMLESS[server.name]))
-    await until(lambda: toolbox.calls_under_way() > 0, 5, "the call is under way")
-    began = time.monotonic()
-    os.kill(pid, signal.SIGKILL)
-
-    lost = await running
-    took = time.monotonic() - began
-    again = await call(toolbox, *HARMLESS[server.name])
-
-    assert not lost.ok
-    assert "not known" in lost.text
-    assert took < 1
     assert again.ok, again.text
-
-
-async def test_a_server_that_died_between_calls_is_started_again(
-    toolbox: Toolbox, server: ServerConfig
-) -> None:
-    pid = await _started(toolbox, server)
-    os.kill(pid, signal.SIGKILL)
-    await until(lambda: toolbox.servers()[1].connections == 0, 5, "its end is noticed")
-
-    again = await call(toolbox, *HARMLESS[server.name])
-
-    assert again.ok, again.text
-
-
-async def test_a_hung_server_fails_its_call_in_time_and_harms_no_other_user(
-    toolbox: Toolbox, server: ServerConfig
-) -> None:
-    pid = await _started(toolbox, server)
-    await _started(toolbox, server, "bob")
-    os.kill(pid, signal.SIGSTOP)
-    began = time.monotonic()
-
-    hung, other = await asyncio.gather(
-        call(toolbox, *HARMLESS[server.name]), call(toolbox, *HARMLESS[server.name], "bob")
-    )
-    took = time.monotonic() - began
-    again = await call(toolbox, *HARMLESS[server.name])
-
-    assert not hung.ok
-    assert "did not answer" in hung.text
-    assert took < server.timeout_s + 0.5
-    assert other.ok
-    assert other.elapsed_ms < 1_000
-    assert again.ok, again.text
-    await until(lambda: pid not in children(), 10, "the hung process is gone")
-
-
-async def test_closing_the_toolbox_ends_every_process(server: ServerConfig) -> None:
-    before = children()
-    box = Toolbox([server], limits=LIMITS)
-    await _started(box, server)
-    await _started(box, server, "bob")
-
-    await box.close()
-
-    assert children() == before
-    assert not (await call(box, *HARMLESS[server.name])).ok
+    assert again.text != first.text
 
 
 @pytest.mark.promise("P9")
@@ -255,37 +148,6 @@ async def test_changed_tools_are_seen_by_the_next_turn() -> None:
     await box.close()
 
     assert outcome.text == "sing was called"
-
-
-async def test_everything_shows_images_links_and_structured_content() -> None:
-    box = Toolbox([everything_server()], limits=LIMITS)
-    image = await call(box, "everything__get-tiny-image", {})
-    links = await call(box, "everything__get-resource-links", {"count": 3})
-    weather = await call(box, "everything__get-structured-content", {"location": "Chicago"})
-    await box.close()
-
-    assert image.ok
-    assert image.widget["kind"] == "image"
-    assert image.widget["mime"] == "image/png"
-    assert links.widget["kind"] == "links"
-    assert len(links.widget["links"]) == 3
-    assert weather.widget["kind"] == "json"
-    assert "temperature" in weather.text
-
-
-async def test_a_denied_path_is_a_failed_call_in_the_servers_words(tmp_path: Path) -> None:
-    box = Toolbox([filesystem_server(tmp_path)], limits=LIMITS)
-    (tmp_path / "note.txt").write_text("Error: this is only a note")
-    denied = await call(box, "files__read_text_file", {"path": "/etc/passwd"})
-    note = await call(box, "files__list_directory", {"path": str(tmp_path)})
-    found = await box.find(person(), "files__write_file")
-    await box.close()
-
-    assert not denied.ok
-    assert "outside allowed directories" in denied.text
-    assert "note.txt" in note.text
-    assert found is not None
-    assert found.destructive is True
 
 
 async def test_a_server_that_cannot_start_costs_only_its_own_tools() -> None:

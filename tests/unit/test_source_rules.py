@@ -43,7 +43,7 @@ def test_functions_are_short_enough_to_see_whole() -> None:
     assert not long, f"functions over {FUNCTION_LINES_MAX} lines: {long}"
 
 
-@pytest.mark.parametrize("name", ["run", "dev"])
+@pytest.mark.parametrize("name", ["run", "dev", "mcp1"])
 def test_a_python_lock_has_versions_and_hashes_and_no_address(name: str) -> None:
     lock = (ROOT / "requirements" / f"{name}.lock").read_text(encoding="utf-8")
     assert "://" not in lock
@@ -64,8 +64,9 @@ def test_what_runs_is_what_was_tested() -> None:
     assert {name: dev.get(name) for name in run} == run
 
 
-def test_the_npm_lock_has_hashes_and_no_address() -> None:
-    lock = json.loads((ROOT / "ui" / "package-lock.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("folder", ["ui", "tests/live/clients/ai6", "tests/live/servers"])
+def test_an_npm_lock_has_hashes_and_no_address(folder: str) -> None:
+    lock = json.loads((ROOT / folder / "package-lock.json").read_text(encoding="utf-8"))
     packages: dict[str, dict[str, Any]] = lock["packages"]
     for path, package in packages.items():
         assert "://" not in package.get("resolved", ""), path
