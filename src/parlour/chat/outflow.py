@@ -56,7 +56,10 @@ class OutFilter(Protocol):
         ...
 
     def settle(self, silent_s: float) -> str:
-        """Nothing has come for so long: decide what must not wait any longer; more text follows."""
+        """Nothing has come for so long: decide what must not wait any longer; more text follows.
+
+        Asked too when the oldest text that is held has waited for `PAUSE_S`.
+        """
         ...
 
     def drain(self) -> str:
@@ -101,12 +104,12 @@ class Outflow:
         return self._end(None)
 
     def due(self, now: float) -> float | None:
-        """When to settle what is still held at `now`; None = nothing is, or no silence decides
-        it."""
-        if self.held_since is None:
+        """When to settle what is still held at `now`; None = nothing is, or no time decides it."""
+        since = self.held_since
+        if since is None:
             return None
-        silent_s = now - self._heard_at
-        return next((self._heard_at + s for s in (PAUSE_S, STALL_S) if silent_s < s), None)
+        times = (since + PAUSE_S, self._heard_at + PAUSE_S, self._heard_at + STALL_S)
+        return min((at for at in times if at > now), default=None)
 
     @property
     def held_since(self) -> float | None:

@@ -22,7 +22,7 @@ import re
 import time
 from collections.abc import Callable
 
-from parlour.safety.link_markup import bracket, closing, tag
+from parlour.safety.link_markup import LABEL, bracket, closing, tag
 from parlour.safety.link_places import (
     Ending,
     Place,
@@ -55,6 +55,7 @@ _FIRST_LINE = re.compile(r"[^`\n]{0,100}")
 _LINE_START = re.compile(r"(?:\A|\n)(?: {0,9}(?:>|[-*+] |\d{1,9}[.)] ))* {0,9}\Z")
 _DEST_CHARS = re.compile(r"\\.|[\s\S]")
 _TICKS_OR_LINE = re.compile(r"`+|\n")
+_WORDS = re.compile(rf"\[{LABEL}(?=\]\()")  # of a link whose destination has begun
 _BEGUN = re.compile(r"[/\\@<]|\A\.|[wW]\.|\]:|\]\(.")  # in what is held: part of an address
 LINE_OF_CODE_CHARS_MAX = 160  # within which it has to end to be one
 
@@ -108,11 +109,20 @@ class LinkFilter:
         return shown
 
     def settle(self, silent_s: float) -> str:
-        """Decide what is held, but not yet what may become an allowed address."""
+        """Decide what is held, but not yet what may become an allowed address: of a link only its
+        words are shown, in their bracket."""
         hopeful = not self._drop and _BEGUN.search(self._held) is not None
-        if silent_s < (STALL_S if hopeful else PAUSE_S):
+        if silent_s >= (STALL_S if hopeful else PAUSE_S):
+            return self._settle()
+        if self.held_since is None or time.monotonic() - self.held_since < PAUSE_S:
             return ""
-        return self._settle()
+        words = _WORDS.match(self._held)
+        if words is None or self._drop or self._code or self._angle:
+            return ""
+        rest = self._held[words.end() :]
+        shown = self._run(words.group(), "settle")
+        self._held += rest
+        return shown
 
     def _settle(self) -> str:
         self.held_since = None

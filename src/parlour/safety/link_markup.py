@@ -17,7 +17,8 @@ from parlour.safety.links import URL_CHARS_MAX, Grounds
 LABEL_CHARS_MAX = 96  # of link words that are held back; longer ones are shown with their brackets
 TAG_CHARS_MAX = 400
 
-_LABEL = re.compile(rf"!?\[((?:\\[^\n]|[^\[\]\\\n]){{0,{LABEL_CHARS_MAX}}})")
+LABEL = rf"(?:\\[^\n]|[^\[\]\\\n]){{0,{LABEL_CHARS_MAX}}}"
+_LABEL = re.compile(rf"!?\[({LABEL})")
 _SPACE = re.compile(r"[ \t]{0,40}\n?[ \t]{0,40}")
 _DEST = re.compile(r"<(?:\\.|[^<>\n\\])*>?|(?:\\.|[^\s()\\<]|\((?:\\.|[^\s()\\])*\))*")
 _DEST_OPEN = re.compile(

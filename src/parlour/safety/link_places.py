@@ -255,7 +255,8 @@ def dot(place: Place) -> Step | None:
     if www is None:
         return place.as_it_is()
     if not place.char():
-        return place.wait_or(place.as_it_is())
+        paused = place.ending == "settle"  # a host may follow
+        return place.wait_or(Step(place.at + 1, ". ") if paused else place.as_it_is())
     if not place.char().isalnum():
         return place.as_it_is()
     return address(place, www.group(), Step(place.at, "[.]", drop="host", hit=True))
