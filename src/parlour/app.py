@@ -196,7 +196,7 @@ async def _ground(settings: Settings, clock: Now) -> Ground:
         postgres=postgres,
         database=database,
         events=events,
-        toolbox=parts.toolbox(servers, database, policies, pins),
+        toolbox=parts.toolbox((*servers, *parts.tour(routes, servers)), database, policies, pins),
         pins=pins,
         decisions=decisions,
         router=router,

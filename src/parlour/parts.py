@@ -7,6 +7,7 @@ values; nothing is started.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -53,6 +54,8 @@ from parlour.tools.identity import TokenRule
 from parlour.tools.pins import Pins
 from parlour.tools.server import NAME
 from parlour.tools.toolbox import Toolbox
+from parlour.tools.tour import NAME as TOUR
+from parlour.tools.tour import tour_server
 
 if TYPE_CHECKING:
     from parlour.models.breaker_redis import RedisPeers
@@ -64,6 +67,7 @@ MODEL_NOTES = {
     "scripted": "No model is connected: these answers come from a script. Set OPENAI_API_KEY or "
     "ANTHROPIC_API_KEY to connect a real one.",
 }
+GUIDE_NAME = "scripted:"  # of the model that plays the guide
 HOLD_SLACK_S = 60  # a turn that is ended at its limit still has to be stored
 SECRET_CHARS_MIN = 32  # HS256 wants a key as long as its digest
 
@@ -296,6 +300,15 @@ def tool_servers(settings: Settings) -> tuple[ServerConfig, ...]:
             f"`mcp.{NAME}` has the name of Parlour's own tools; give that server another one."
         )
     return tuple(_server(settings, name) for name in settings.mcp)
+
+
+def tour(
+    routes: Mapping[str, tuple[Route, Model]], servers: Sequence[ServerConfig]
+) -> tuple[ServerConfig, ...]:
+    """The slow tool of the guided tour, where the guide answers and no server has its name."""
+    plays = any(client.name == GUIDE_NAME for _, client in routes.values())
+    taken = any(server.name == TOUR for server in servers)
+    return (tour_server(),) if plays and not taken else ()
 
 
 def tool_pins(database: Database, audit: Audit) -> Pins:

@@ -164,7 +164,10 @@ class ScriptedModel:
         asked_at = max((i for i, m in enumerate(messages) if m["role"] == "user"), default=-1)
         asked = str(messages[asked_at]["content"]) if asked_at >= 0 else ""
         turn = messages[asked_at + 1 :]
-        rule, found = self._choose(asked, {tool.name for tool in request.tools})
+        # What was called in this turn has been on offer, although a limit may have taken it away.
+        tools = {tool.name for tool in request.tools}
+        tools |= {message["name"] for message in turn if message["role"] == "tool"}
+        rule, found = self._choose(asked, tools)
         words = _Words(asked, found, turn)
         number = sum(message["role"] == "assistant" for message in turn)
         play = _Play(sink, words, request.max_tokens, place=len(messages))

@@ -17,6 +17,7 @@ from parlour.models.scripted import ScriptedModel, read_script
 
 CALCULATOR = ToolSpec("parlour__calculator", "Calculates.", {})
 CLOCK = ToolSpec("parlour__current_time", "Tells the time.", {})
+OVEN = ToolSpec("tour__bake", "Bakes.", {})
 
 
 class Sink:
@@ -206,6 +207,13 @@ async def test_the_guide_calls_no_tool_that_is_not_there(guide: ScriptedModel) -
         assert reply.text
 
 
+async def test_a_rule_goes_on_when_a_limit_has_taken_its_tools(guide: ScriptedModel) -> None:
+    question = "Work out four sums at once"
+    first = await play(guide, question, tools=(CALCULATOR,))
+    text = (await play(guide, question, *called(first, *["1 = 1"] * 4))).text
+    assert "Three sums are worked out." in text
+
+
 @pytest.mark.parametrize("talk", ["hi", "Hello!", "hey there", "thanks", "Thank you!", "ok", "bye"])
 async def test_small_talk_calls_no_tool(guide: ScriptedModel, talk: str) -> None:
     reply = await play(guide, talk, tools=(CALCULATOR, CLOCK))
@@ -231,6 +239,10 @@ async def test_every_suggestion_of_the_guide_shows_what_it_says(guide: ScriptedM
     end = await play(guide, "Show me a tool that fails", *told, tools=tools)
     assert "> Division by zero has no value." in end.text
     assert (await play(guide, "Show me your reasoning", tools=tools)).reasoning
+    assert len((await play(guide, "Work out four sums at once", tools=tools)).tool_calls) == 4
+    assert "](https://" in (await play(guide, "Show me a link you made up", tools=tools)).text
+    loaf = await play(guide, "Bake me an imaginary loaf", tools=(*tools, OVEN))
+    assert [call.name for call in loaf.tool_calls] == ["tour__bake"]
     long = (await play(guide, "Show me a long answer", tools=tools)).text
     assert all(mark in long for mark in ("# ", "| --- |", "```python", "1. ", "> "))
     assert "60" in (await play(guide, "Count slowly to 60", tools=tools)).text

@@ -22,7 +22,7 @@ const irregular: Record<string, string> = {
 };
 
 const regular =
-  "add analyse analyze ask book calculate call cancel change check close compare compute convert count create delete describe download edit estimate evaluate execute explain export fetch filter generate import inspect list load look move open order plan prepare query remove rename request resolve retrieve save schedule search share show sort start stop store summarise summarize test translate turn update upload use validate verify view work";
+  "add analyse analyze ask bake book calculate call cancel change check close compare compute convert count create delete describe download edit estimate evaluate execute explain export fetch filter generate import inspect list load look move open order plan prepare query remove rename request resolve retrieve save schedule search share show sort start stop store summarise summarize test translate turn update upload use validate verify view work";
 
 /** Verbs that are never the name of a thing, so that they are verbs also when they stand alone. */
 const plainVerbs = new Set(

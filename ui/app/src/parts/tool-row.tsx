@@ -30,7 +30,11 @@ const icons = {
 
 /** The outcome in one breath: a count for tables, the first line of anything else. */
 export function summaryOf(tool: ToolView): string {
-  if (tool.state === "failed") return strings.work.failedTool;
+  if (tool.state === "failed") {
+    return tool.text.startsWith("Not called: ")
+      ? strings.work.notCalledTool
+      : strings.work.failedTool;
+  }
   if (tool.state === "denied") return strings.approval.causes[tool.cause ?? ""] ?? "";
   if (tool.state === "unfinished") return strings.work.unfinished;
   if (tool.state !== "done") return "";

@@ -27,11 +27,13 @@ export const threadStrings = {
     ],
     tours: [
       { title: "A tool", text: "What is 17.5 % of 2,340?" },
-      { title: "Thinking", text: "Show me your reasoning" },
       { title: "Your decision", text: "Call this conversation My first tour" },
+      { title: "A slow tool", text: "Bake me an imaginary loaf" },
+      { title: "A failing tool", text: "Show me a tool that fails" },
+      { title: "A limit", text: "Work out four sums at once" },
+      { title: "An invented link", text: "Show me a link you made up" },
       { title: "A long answer", text: "Show me a long answer" },
       { title: "Stop and reload", text: "Count slowly to 60" },
-      { title: "A failing tool", text: "Show me a tool that fails" },
     ],
   },
 

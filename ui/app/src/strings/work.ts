@@ -11,6 +11,7 @@ export const workStrings = {
     thoughtSome: "Thought about it",
     steps: (count: number) => plural(count, "step", "steps"),
     failedTool: "did not work",
+    notCalledTool: "was not called",
     unfinished: "not finished",
     arguments: "What it was given",
     result: "What came back",
