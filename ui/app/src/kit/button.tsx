@@ -3,7 +3,7 @@ import type { LucideIcon } from "lucide-react";
 import type { ComponentProps } from "react";
 
 const looks = {
-  plain: "border border-line bg-raised text-ink hover:bg-surface-2",
+  plain: "border border-line-strong bg-raised text-ink hover:border-ink-3 hover:bg-surface-2",
   main: "border border-transparent bg-accent text-on-accent hover:bg-accent-strong",
   quiet: "text-ink-2 hover:bg-surface-3 hover:text-ink",
 };

@@ -46,7 +46,7 @@ function Cards({ cards }: { cards: unknown[] }) {
             </span>
           </>
         );
-        const look = "frame block rounded-xl border border-line bg-raised px-3.5 py-2.5";
+        const look = "frame block rounded-xl border bg-raised px-3.5 py-2.5";
         return (
           <li key={`${href} ${word(card["title"])}`}>
             {safe ? (
@@ -54,12 +54,12 @@ function Cards({ cards }: { cards: unknown[] }) {
                 href={href}
                 target="_blank"
                 rel="noopener noreferrer"
-                className={`${look} transition-colors hover:bg-surface-2`}
+                className={`${look} border-line-strong transition-colors hover:border-ink-3 hover:bg-surface-2`}
               >
                 {inside}
               </a>
             ) : (
-              <span className={look}>{inside}</span>
+              <span className={`${look} border-line`}>{inside}</span>
             )}
           </li>
         );

@@ -72,7 +72,7 @@ function SearchBox({
           event.preventDefault();
           onChange("");
         }}
-        className="min-h-8 w-full rounded-lg bg-transparent ps-9 pe-8 text-ui outline-offset-0 hover:bg-surface-3/60 focus:bg-raised touch:min-h-11 touch:text-base [&::-webkit-search-cancel-button]:hidden"
+        className="min-h-8 w-full rounded-lg border border-line-strong bg-raised ps-9 pe-8 text-ui outline-offset-0 hover:border-ink-3 touch:min-h-11 touch:text-base [&::-webkit-search-cancel-button]:hidden"
       />
       {query !== "" && (
         <IconButton
@@ -108,7 +108,7 @@ export function Sidebar({ current, onHide, onOpen, searchId }: SidebarProps) {
           onClick={onHide}
         />
       </div>
-      <div className="space-y-1 px-2.5 pb-2">
+      <div className="space-y-1.5 px-2.5 pb-2">
         <a
           href="/"
           onClick={(event) => {

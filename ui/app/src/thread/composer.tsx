@@ -81,7 +81,7 @@ export function Composer({ conversation, live, begun, onEditLast }: ComposerProp
         event.preventDefault();
         send();
       }}
-      className="frame rounded-[1.375rem] border border-line bg-raised shadow-box transition-[border-color,box-shadow] duration-150 focus-within:border-accent focus-within:ring-3 focus-within:ring-accent/15"
+      className="frame rounded-[1.375rem] border border-line-strong bg-raised shadow-box transition-[border-color,box-shadow] duration-150 focus-within:border-accent focus-within:ring-3 focus-within:ring-accent/15"
     >
       {queued !== "" && <Queued text={queued} onUndo={() => conversation.box.unqueue()} />}
       <div className="flex items-end gap-2 p-1.5">

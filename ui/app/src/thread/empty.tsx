@@ -28,7 +28,7 @@ function Prompts({
           <button
             type="button"
             onClick={() => onPick(text)}
-            className="frame flex h-full w-full flex-col rounded-2xl border border-line bg-raised px-3.5 py-3 text-start sm:px-4 transition-[border-color,background-color] duration-100 hover:border-line-strong hover:bg-surface-2"
+            className="frame flex h-full w-full flex-col rounded-2xl border border-line-strong bg-raised px-3.5 py-3 text-start sm:px-4 transition-[border-color,background-color] duration-100 hover:border-ink-3 hover:bg-surface-2"
           >
             <span className="block text-fine text-ink-3">{title}</span>
             <span className="mt-0.5 block text-[0.90625rem] leading-snug">{text}</span>

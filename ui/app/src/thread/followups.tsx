@@ -14,7 +14,7 @@ export function Followups({ conversation, under }: { conversation: Conversation;
           <button
             type="button"
             onClick={() => void conversation.send(question)}
-            className="frame inline-flex min-h-8 max-w-full items-center gap-2 rounded-xl border border-line bg-raised px-3 py-1.5 text-start text-ui transition-colors duration-100 hover:border-line-strong hover:bg-surface-2 touch:min-h-11"
+            className="frame inline-flex min-h-8 max-w-full items-center gap-2 rounded-xl border border-line-strong bg-raised px-3 py-1.5 text-start text-ui transition-colors duration-100 hover:border-ink-3 hover:bg-surface-2 touch:min-h-11"
           >
             <CornerDownRight aria-hidden="true" className="size-3.5 shrink-0 text-ink-3" />
             <span className="[overflow-wrap:anywhere]">{question}</span>
