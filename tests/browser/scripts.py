@@ -74,6 +74,36 @@ print(17.5 / 100 * 2340)
 ```
 """
 
+# Everything that markdown has and that looks raw while only half of it has come.
+PARAGRAPH = "It rained on Monday, on **Tuesday** and on *Wednesday*, and `dry` days were few. "
+EVERYTHING = f"""## The first heading
+
+{PARAGRAPH * 3}
+
+- **one** with `code`
+- two with [a link](/dash/1)
+  1. inner
+  2. *inner*
+
+| city | share | note |
+| :-- | --: | -- |
+| Porto | 41 % | **most** |
+| Lyon | 59 % | `rest` |
+
+```python
+for day in ("Monday", "Tuesday"):
+    print(day, "**not bold**")
+```
+
+> A quotation with **weight**.
+
+{PARAGRAPH * 3}
+
+### The second heading
+
+{PARAGRAPH * 6}
+"""
+
 SCRIPT: list[dict[str, Any]] = [
     {
         "when": "17.5",
@@ -137,6 +167,11 @@ SCRIPT: list[dict[str, Any]] = [
     },
     {"when": r"links at (?P<here>\S+)", "steps": [{"text": LINKS, "pace": 150}]},
     {"when": "evil text", "steps": [{"text": HOSTILE}]},
+    {"when": "everything", "steps": [{"text": EVERYTHING, "pace": 150}]},
+    {
+        "when": "long gate",
+        "steps": [{"text": EVERYTHING}, {"gate": "middle"}, {"text": EVERYTHING}],
+    },
     {"when": "count", "steps": [{"text": NUMBERS, "pace": 60}]},
     {
         "when": "think",

@@ -41,6 +41,7 @@ export class Box {
 
   sent(id: string, text: string): void {
     unsent.keep(this.key(), id, text);
+    this.store.set({ asked: id });
   }
 
   arrived(): void {

@@ -23,6 +23,8 @@ export interface ConversationState {
   stopping: boolean;
   draft: string;
   queued: string;
+  /** What was sent last from here, by the id it had then. */
+  asked: string;
   /** The last request never reached the server, so its message is only here. */
   unsent: boolean;
   /** Personal data in this conversation that the model never sees; the user's own to read. */
@@ -44,6 +46,7 @@ export const initialState: ConversationState = {
   stopping: false,
   draft: "",
   queued: "",
+  asked: "",
   unsent: false,
   masked: [],
   followups: { under: "", questions: [] },

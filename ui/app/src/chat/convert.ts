@@ -165,5 +165,6 @@ export function withQuestionId(messages: ChatMessage[], answer: ChatMessage): Ch
   const at = messages.findIndex((message) => message.id === answer.id) - 1;
   const question = messages[at];
   if (id === undefined || question?.role !== "user" || question.id === id) return messages;
-  return messages.with(at, { ...question, id });
+  const metadata = { ...question.metadata, sentAs: question.id };
+  return messages.with(at, { ...question, id, metadata });
 }

@@ -18,6 +18,8 @@ export interface Metadata {
   versions?: string[];
   /** By which approved route it was answered. */
   route?: AnswerRoute;
+  /** The id that a question was sent with, once the server has given it another. */
+  sentAs?: string;
   /** Where a question was asked. */
   page?: PageContext;
 }

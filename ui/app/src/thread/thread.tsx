@@ -24,6 +24,9 @@ import { Skeleton, Unavailable } from "./unavailable";
 /** Rendering is the bottleneck, not the line: 20 frames of text a second read as smooth. */
 const THROTTLE_MS = 50;
 
+/** Messages that are always laid out: more than a screen of them, so that none changes in sight. */
+const NEAR = 10;
+
 /** What a limit says stands above the box, in the person's own time. */
 function failureOf(error: unknown): Failure {
   const failure = toFailure(error);
@@ -87,12 +90,13 @@ export function Thread({ conversation }: { conversation: Conversation }) {
     heightBefore.current = 0;
   }, [firstId]);
 
-  // A question just asked is always worth seeing, wherever people were reading.
+  // A question just asked is always worth seeing, wherever people were reading. Not its id: that
+  // changes once the server has stored it, when people may be reading elsewhere.
   const lastQuestion = messages.findLast((message) => message.role === "user")?.id;
   const { scrollToBottom } = stick;
   useEffect(() => {
-    if (lastQuestion !== undefined) void scrollToBottom({ animation: "instant" });
-  }, [lastQuestion, scrollToBottom]);
+    if (state.asked !== "") void scrollToBottom({ animation: "instant" });
+  }, [state.asked, scrollToBottom]);
 
   const failure = status === "error" && state.line === "online" ? failureOf(error) : null;
   const limit = failure?.limit;
@@ -132,13 +136,13 @@ export function Thread({ conversation }: { conversation: Conversation }) {
                   scroller={scroller}
                   onMore={loadOlder}
                 />
-                {messages.map((message) => {
+                {messages.map((message, at) => {
                   const isLast = message === last;
                   const mine = message.role === "user";
                   return (
                     <article
-                      key={message.id}
-                      className={`-mx-2 px-2 ${mine ? "pt-2 first:pt-0" : "pt-1"} ${isLast ? "" : "lazy-layout"}`}
+                      key={message.metadata?.sentAs ?? message.id}
+                      className={`known-height -mx-2 px-2 ${mine ? "pt-2 first:pt-0" : "pt-1"} ${at < messages.length - NEAR ? "lazy-layout" : ""}`}
                     >
                       <h2 className="sr-only">
                         {mine ? strings.thread.you : strings.thread.assistant}
@@ -201,7 +205,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
           <button
             type="button"
             onClick={() => void stick.scrollToBottom({ animation: "instant" })}
-            className="frame absolute bottom-3 left-1/2 inline-flex min-h-9 -translate-x-1/2 animate-rise items-center gap-1.5 rounded-full border border-line bg-raised px-3.5 font-medium text-ui shadow-pop hover:bg-surface-2 touch:min-h-11"
+            className="frame absolute bottom-3 left-1/2 inline-flex min-h-9 -translate-x-1/2 animate-rise items-center gap-1.5 rounded-full border border-line-strong bg-raised px-3.5 font-medium text-ui shadow-pop hover:bg-surface-2 touch:min-h-11"
           >
             <ArrowDown aria-hidden="true" className="size-4" />
             {strings.thread.latest}
