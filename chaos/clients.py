@@ -72,13 +72,18 @@ class Client:
 
     async def look(self, message: Message) -> None:
         """Ask the store, when all is over, how the message's answer stands."""
-        for turn in {attempt.turn for attempt in message.acked}:
-            url = f"{self._address()}/api/threads/{message.thread}"
-            async with self.http.get(url) as response:
+        turns = {attempt.turn for attempt in message.acked}
+        url = f"{self._address()}/api/threads/{message.thread}/messages"
+        before = ""
+        while turns and message.stored is None:
+            async with self.http.get(url, params={"before": before} if before else {}) as response:
                 body = await response.json()
             for stored in body.get("messages", []):
-                if stored["role"] == "assistant" and stored["turn"] == turn:
+                if stored["role"] == "assistant" and stored["turn"] in turns:
                     message.stored = stored
+            before = body.get("next") or ""
+            if not before:
+                return
 
     def _address(self, process: int | None = None) -> str:
         addresses = self._addresses()
@@ -155,23 +160,24 @@ class Client:
         self, message: Message, turn: str, reader: Reader, leave_after: int | None
     ) -> bool:
         """One connection; True when the terminal event was seen."""
-        last = max(reader.events, default=0)
-        headers = {"last-event-id": f"{turn}:{last}"} if last else {}
+        headers = {"last-event-id": reader.last_id} if reader.last_id else {}
         url = f"{self._address()}/api/threads/{message.thread}/turns/{turn}/events"
         seen: set[int] = set()
         ended = False
         async with self.http.get(url, headers=headers) as response:
             if response.status != 200:
                 return False
-            async for name, number, data in _frames(response.content):
+            async for name, event_id, data in _frames(response.content):
                 if name == "reset":
+                    reader.last_id = ""
                     reader.events.clear()
                     reader.order.clear()
                     seen.clear()
                     reader.resets += 1
                     continue
-                if number is None:
+                if not event_id:
                     continue
+                reader.last_id, number = event_id, int(event_id.rpartition(":")[2])
                 if number in seen:
                     reader.repeats.append(number)
                 seen.add(number)
@@ -185,18 +191,18 @@ class Client:
         return ended
 
 
-async def _frames(stream: aiohttp.StreamReader) -> AsyncIterator[tuple[str, int | None, bytes]]:
-    """Event name, sequence number and data of each frame."""
-    name, number, data = "", None, b""
+async def _frames(stream: aiohttp.StreamReader) -> AsyncIterator[tuple[str, str, bytes]]:
+    """Event name, id and data of each frame."""
+    name, event_id, data = "", "", b""
     async for raw in stream:
         line = raw.rstrip(b"\r\n")
         if not line:
             if data or name:
-                yield name, number, data
-            name, number, data = "", None, b""
+                yield name, event_id, data
+            name, event_id, data = "", "", b""
         elif line.startswith(b"event: "):
             name = line[7:].decode()
         elif line.startswith(b"id: "):
-            number = int(line.rpartition(b":")[2])
+            event_id = line[4:].decode()
         elif line.startswith(b"data: "):
             data = line[6:]

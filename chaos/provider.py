@@ -64,11 +64,9 @@ class Provider:
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body: dict[str, Any] = await request.json()
-        asked = next(
-            (m for m in reversed(body["messages"]) if ASK.search(str(m.get("content")))), None
-        )
-        found = ASK.search(str(asked["content"])) if asked else None
-        if found is None:  # a title, a summary: no part of the promise
+        # Exactly the question: a summary is asked for with what was said, questions included.
+        found = ASK.fullmatch(str(body["messages"][-1].get("content")).strip())
+        if found is None:
             return await self._say(request, Generation("", time.monotonic()), [" fine"], "")
         process = request.match_info["process"]
         key, count = found[1], int(found[2])

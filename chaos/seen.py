@@ -27,6 +27,7 @@ class Reader:
     order: list[int] = field(default_factory=list[int])  # as they came; a reset empties both
     conflicts: list[int] = field(default_factory=list[int])  # came twice with other bytes
     repeats: list[int] = field(default_factory=list[int])  # came twice within one connection
+    last_id: str = ""  # as it came
     resets: int = 0
     gave_up: str = ""
 

@@ -48,6 +48,25 @@ async def test_a_turn_that_was_left_behind_is_answered_here(
         assert any(isinstance(event, ev.Restart) for event in events_of(frames))
 
 
+@pytest.mark.promise("P3")
+async def test_a_reader_that_heard_more_from_the_former_owner_starts_over(
+    open_house: OpenHouse, database: Database
+) -> None:
+    """An event of that number exists here too, and is another one."""
+    claim = await left_behind(database, "hello")
+    async with open_house(SCRIPT, limits={"lease_s": 1}) as house:
+        frames = await house.read(THREAD, claim.turn)
+        (restart,) = [frame for frame in frames if frame.event == "restart"]
+        before, later = frames[restart.seq - 2], frames[restart.seq]
+        assert before.id == f"{claim.turn}:{restart.seq - 1}"
+        assert later.id == f"{claim.turn}.{restart.body['takeover']}:{later.seq}"
+        assert await house.read(THREAD, claim.turn, after=later.id) == frames[later.seq :]
+        assert await house.read(THREAD, claim.turn, after=before.id) == frames[before.seq :]
+        theirs = await house.read(THREAD, claim.turn, after=f"{claim.turn}:{later.seq}")
+        assert theirs[0].event == "reset"
+        assert theirs[1:] == frames
+
+
 @pytest.mark.parametrize("mode", ["safe", "stream"])
 async def test_what_it_says_is_checked_as_when_it_began(
     open_house: OpenHouse, database: Database, mode: str

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from parlour.api.owner import OwnersEncoder
 from parlour.api.sse import Encoder, EventStream, StreamWatch
 from parlour.chat.privacy import Privacy
-from parlour.chat.reading import Reading, Readings
+from parlour.chat.reading import START, Position, Reading, Readings
 from parlour.domain import Principal, ThreadId, TurnId
 
 
@@ -26,7 +26,7 @@ class Streams:
         turn: TurnId,
         encoder: Encoder,
         *,
-        after: int = 0,
+        after: Position = START,
         headers: Mapping[str, str] | None = None,
         on_gone: Callable[[], Awaitable[None]] | None = None,
     ) -> EventStream:

@@ -69,13 +69,9 @@ def router(
     ) -> Response:
         """Stream a turn's events, from the start or after the last one a reader has."""
         turn_id = TurnId(turn)
-        return await streams.open(
-            principal,
-            ThreadId(thread),
-            turn_id,
-            NativeEncoder(turn_id),
-            after=position(turn_id, last_event_id, after),
-        )
+        place = position(turn_id, last_event_id, after)
+        encoder = NativeEncoder(turn_id, takeover=place.takeover or 0)
+        return await streams.open(principal, ThreadId(thread), turn_id, encoder, after=place)
 
     @routes.post("/{turn}/stop", status_code=202)
     async def stop(thread: IdPath, turn: IdPath, principal: Principal = who) -> StopBody:

@@ -12,12 +12,25 @@ from parlour.chat.replay import events_of_turn
 from parlour.chat.sink import unpack_events
 from parlour.domain import Principal, ThreadId, TurnId, TurnStatus
 from parlour.events.log import Cursor, EventLog, Pace, TurnLog, UnknownPosition
+from parlour.events.types import RESTART, Restart, decode
 from parlour.safety.disclosures.engine import Disclosures
 from parlour.store.turns import Turn, Turns
 
 UNKNOWN_POSITION = "unknown_position"
 OVERTAKEN = "overtaken"
 REPLICATION_S = 1.0  # another process's events are seen here after 35 to 60 ms
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The last event that a reader has, 0 = none; and the number of the takeover under which it
+    was said, 0 = by the first owner, None = the reader does not know."""
+
+    after: int = 0
+    takeover: int | None = None
+
+
+START = Position()
 
 
 @dataclass(slots=True)
@@ -38,9 +51,9 @@ class Readings:
         self._pace = Pace()
 
     async def open(
-        self, principal: Principal, thread: ThreadId, turn: TurnId, after: int = 0
+        self, principal: Principal, thread: ThreadId, turn: TurnId, after: Position = START
     ) -> Reading:
-        """Read `turn` from after event `after` (0 = all). Raises `TurnNotFound`."""
+        """Read `turn` from after a position. Raises `TurnNotFound`."""
         stored = await self._store.get(principal, thread, turn)
         return await self._open(principal, stored, after)
 
@@ -77,10 +90,13 @@ class Readings:
             return Reading(log.cursor(seq))
         return Reading(log.cursor(0), reset=OVERTAKEN)
 
-    async def _open(self, principal: Principal, stored: Turn, after: int) -> Reading:
-        log = await self._find(principal, stored, after)
+    async def _open(self, principal: Principal, stored: Turn, place: Position) -> Reading:
+        log = await self._find(principal, stored, place.after)
         try:
-            return Reading(log.cursor(after))
+            # A former owner may have said an event of this number, and another one.
+            if place.takeover is not None and place.takeover != takeover_at(log, place.after):
+                raise UnknownPosition(f"{log.turn}.{place.takeover}:{place.after}")
+            return Reading(log.cursor(place.after))
         except UnknownPosition:
             return Reading(log.cursor(0), reset=UNKNOWN_POSITION)
 
@@ -108,3 +124,12 @@ class Readings:
                 log.append(event)
         log.close()
         return log
+
+
+def takeover_at(log: TurnLog, seq: int) -> int:
+    """The number of the takeover under which event `seq` was said; 0 = by the first owner."""
+    for payload in reversed(log.payloads[: max(0, seq)]):
+        if payload.startswith(RESTART):
+            event = decode(payload)
+            return event.takeover if isinstance(event, Restart) else 0
+    return 0

@@ -162,7 +162,7 @@ async def said_by(adopted: Adopted, events: EventLog, plan: Plan) -> Said:
 def begin_again(sink: TurnSink, said: Said, *, completed: int) -> None:
     """Say what was said, and that the round after the `completed` ones starts over."""
     sink.restore(said.payloads, said.parts, completed=completed)
-    sink.event(Restart(round=completed + 1, reason=WHY))
+    sink.event(Restart(round=completed + 1, reason=WHY, takeover=sink.log.fence))
 
 
 def completed_rounds(checkpoint: bytes | None) -> int:

@@ -168,10 +168,14 @@ class Replace(_Event, frozen=True, tag="replace"):
 
 
 class Restart(_Event, frozen=True, tag="restart"):
-    """The current round starts over: drop the text and calls it has shown so far."""
+    """The current round starts over: drop the text and calls it has shown so far.
+
+    Another process goes on with the turn. `takeover` is its number: what follows has it in the id.
+    """
 
     round: int
     reason: str
+    takeover: int = 0
 
 
 class Notice(_Event, frozen=True, tag="notice"):
@@ -208,6 +212,7 @@ _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 encode = _encoder.encode
 
 TOKEN = b'{"type":"token","text":'  # how every token's JSON begins; the text and a brace follow
+RESTART = b'{"type":"restart",'
 
 
 def encode_token(text: str) -> bytes:

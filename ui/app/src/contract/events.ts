@@ -96,11 +96,16 @@ export interface Replace {
   reason: string;
 }
 
-/** The current round starts over: drop the text and calls it has shown so far. */
+/**
+ * The current round starts over: drop the text and calls it has shown so far.
+ *
+ * Another process goes on with the turn. `takeover` is its number: what follows has it in the id.
+ */
 export interface Restart {
   type: "restart";
   round: number;
   reason: string;
+  takeover?: number;
 }
 
 /** A model call and its tools are over. `reasoning` rounds led to tools, `answer` rounds end. */
