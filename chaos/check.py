@@ -111,13 +111,19 @@ def _one_key_one_turn(evidence: Evidence) -> Iterator[str]:
 
 
 def _one_key_one_generation(evidence: Evidence) -> Iterator[str]:
-    """At most one more call for each kill; those that upstream itself broke are tried again."""
+    """At most one more for each kill, and for each post that was refused as the store failed.
+
+    The model is called beside the commit (ADR 0008): a message whose commit fails is not
+    acknowledged and its call is cut off, but upstream may have begun to speak.
+    """
     for message in evidence.messages:
         spoke = [g for g in evidence.of_key(message.key) if g.tokens]
-        if len(spoke) > 1 + evidence.kills:
-            yield f"{message.key}: {len(spoke)} generations, {evidence.kills} kills in all"
-        if evidence.kills == 0 and len(spoke) > 1:
-            yield f"{message.key}: {len(spoke)} generations without a kill"
+        refused = sum(attempt.code == "store_unavailable" for attempt in message.attempts)
+        if len(spoke) > 1 + evidence.kills + refused:
+            yield (
+                f"{message.key}: {len(spoke)} generations, {evidence.kills} kills in all, "
+                f"{refused} posts of it refused by the store"
+            )
 
 
 def _billed(evidence: Evidence) -> Iterator[str]:

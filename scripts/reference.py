@@ -158,7 +158,8 @@ def events_page() -> str:
         "# Events",
         GENERATED,
         "What a turn says, in order. An event is a JSON object with a `type`; its sequence number, "
-        "dense from 1 within the turn, travels beside it (`id: <turn>:<seq>` in the event stream). "
+        "dense from 1 within the turn, travels beside it (`id: <turn>:<seq>` in the event stream, "
+        "`<turn>.<takeover>:<seq>` once another process has gone on with the turn). "
         "Absent fields are left out, never null. New types may come: ignore those you do not know. "
         "The schema is `contract/events.schema.json`.",
     ]

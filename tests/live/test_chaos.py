@@ -78,6 +78,19 @@ def test_each_kind_of_damage_is_seen() -> None:
     assert "billed is what was generated" in broken(unbilled)
 
 
+def test_a_second_generation_needs_a_kill_or_a_refusal_by_the_store() -> None:
+    asked = message("k")
+    found = evidence(asked)
+    found.generations.insert(0, Generation("k", 0.0, "web0", 1, 0.5))
+    found.booked = {"t": {"output": 3}}
+    assert broken(found) == {"one key, one generation"}
+    asked.attempts.insert(0, Attempt(0, 503, code="store_unavailable"))
+    assert broken(found) == set()
+    asked.attempts.pop(0)
+    found.kills = 1
+    assert broken(found) == set()
+
+
 def test_only_the_time_in_which_the_one_who_listened_was_frozen_does_not_count() -> None:
     for process, from_s, broken_there in (
         ("web0", 0.0, False),
@@ -92,7 +105,7 @@ def test_only_the_time_in_which_the_one_who_listened_was_frozen_does_not_count()
         assert ("nothing is said after a stop" in broken(found)) is broken_there
 
 
-@pytest.mark.parametrize("name", ["storms", "bugs", "rolling", "clocks", "routes"])
+@pytest.mark.parametrize("name", ["storms", "bugs", "rolling", "clocks", "fairness", "routes"])
 def test_the_page_has_a_place_for_each_report(name: str, tmp_path: Path) -> None:
     page = tmp_path / "chaos.md"
     page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
