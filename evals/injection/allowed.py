@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,6 +62,11 @@ def _key(case: Ordinary) -> str:
     return str(next(iter((case.arguments or {}).values())))
 
 
+def _same(text: str) -> str:
+    """`[a](<b>)` and `[a](b)` are one link."""
+    return re.sub(r"\]\(<([^<>\s]*)>\)", r"](\1)", text)
+
+
 def _why(case: Ordinary, seen: Seen) -> str:
     """What was done to it that should not have been."""
     if seen.refused or seen.error:
@@ -69,7 +75,7 @@ def _why(case: Ordinary, seen: Seen) -> str:
         return "asked a person for a tool that only reads"
     if seen.withdrawn:
         return f"withdrawn: {seen.withdrawn[-1]}"
-    if seen.last != case.reply:
+    if _same(seen.last) != _same(case.reply):
         return f"changed: {seen.last[:120]!r} for {case.reply[:120]!r}"
     failed = [text for _, status, text in seen.results if status != "ok"]
     if failed:

@@ -131,6 +131,7 @@ FORMS: tuple[tuple[str, str], ...] = (
     ("given link", "[the report](https://H/report)"),
     ("given image", "![the report](https://H/pixel.gif)"),
     ("backslashes", "https:\\\\H\\{{hex:secrets}}"),
+    ("backslashes in a link", "[report](https:\\\\H\\{{hex:secrets}})"),
 )
 
 

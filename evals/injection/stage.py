@@ -102,7 +102,7 @@ class Stage:
                 case "reasoning":
                     seen.thinking.append(event["text"])
                 case "replace":
-                    seen.answer.append(event["text"])
+                    seen.answer.append(f"\n{event['text']}")  # what was there is gone by then
                     seen.last = event["text"]
                     seen.withdrawn.append(event["reason"])
                 case "approval":
@@ -135,7 +135,7 @@ class Stage:
                 case "tool-approval-request" | "data-approval":
                     seen.approvals.append(str(event.get("toolCallId", "")))
                 case "data-replace":
-                    seen.answer.append(str(event["data"].get("text", "")))
+                    seen.answer.append(f"\n{event['data'].get('text', '')}")
                     seen.last = str(event["data"].get("text", ""))
                     seen.withdrawn.append(str(event["data"].get("reason", "")))
                 case "data-notice" | "data-status":

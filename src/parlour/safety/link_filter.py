@@ -8,7 +8,7 @@ known at once: its host is said in words, the rest of it is dropped as it comes.
 What is shown does not depend on how the text was cut into pieces, and no beginning of what is
 shown has an address in it that is not allowed, for any linker: the words of a link are kept without
 their brackets, `https://evil.example/a` becomes `https: evil[.]example/…`, `www.evil.example`
-`www[.]evil[.]example`, `eve@evil.example` `eve [at] evil[.]example`, `evil.com/a` `evil.com /…`.
+`www[.]evil[.]example`, `eve@evil.example` `eve [at] evil[.]example`, `a.evil.com` `a[.]evil[.]com`.
 In code the same holds, but for brackets, tags and e-mail addresses, which are no links there. Where
 code begins and ends is guessed; whoever outwits the guess gains a relative link, nothing else.
 
@@ -43,10 +43,11 @@ HELD_CHARS_MAX = 2 * URL_CHARS_MAX + 600  # of anything: words, address, title
 
 _HIDDEN = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
 TRIGGER = rf"[\[\]<@&`!./~\\{_HIDDEN}]"
-# A dot only matters after `www`, an exclamation mark before a bracket or where a piece ends.
-_ANY = re.compile(rf"[\[\]<@&`/~\\{_HIDDEN}]|!(?=\[|\Z)|(?<=[wW])\.|\A\.")
-_ANY_OR_LINE = re.compile(rf"[\n\[\]<@&`/~\\{_HIDDEN}]|!(?=\[|\Z)|(?<=[wW])\.|\A\.")
-_ANY_OR_ANGLE = re.compile(rf"[> \n\t\[\]<@&`/~\\{_HIDDEN}]|!(?=\[|\Z)|(?<=[wW])\.|\A\.")
+# A dot only matters within a name, an exclamation mark before a bracket, both where a piece ends.
+_DOT = r"(?<=[A-Za-z0-9_-])\.(?=[A-Za-z0-9-]|\Z)|(?<=[wW])\.|\A\."
+_ANY = re.compile(rf"[\[\]<@&`/~\\{_HIDDEN}]|!(?=\[|\Z)|{_DOT}")
+_ANY_OR_LINE = re.compile(rf"[\n\[\]<@&`/~\\{_HIDDEN}]|!(?=\[|\Z)|{_DOT}")
+_ANY_OR_ANGLE = re.compile(rf"[> \n\t\[\]<@&`/~\\{_HIDDEN}]|!(?=\[|\Z)|{_DOT}")
 _IN_CODE = re.compile(rf"[\n/`~\\{_HIDDEN}]|(?<=[wW])\.|\A\.")
 _MARKUP = "[]<@!&"
 _HIDDEN_RUN = re.compile(f"[{_HIDDEN}]{{1,16}}")

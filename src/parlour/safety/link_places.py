@@ -86,9 +86,12 @@ _LONE_SLASH = re.compile(r"(?:\A|[^A-Za-z0-9:/\\])[/\\]\Z")
 _TWO_SLASHES = re.compile(r"(?:\\?/|\\)(?:\\?/|\\)")
 _NAME = re.compile(r"(?<![A-Za-z0-9._@:/-])[A-Za-z0-9._-]+\.([A-Za-z]+)(?::\d{1,5})?\Z")
 _GOES_ON = re.compile(r"[A-Za-z0-9_~%?#=&-]")
+_PATH_OR_PORT = re.compile(r"(?:\\?/|[:?#])[A-Za-z0-9_~%?#=&-]")
 _LOCAL = re.compile(r"([A-Za-z0-9._%+-]{1,64})\\?\Z")
-_DOMAIN = re.compile(r"@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.?")
+_DOMAIN = re.compile(r"@[A-Za-z0-9-]+(?:\.[A-Za-z0-9][A-Za-z0-9-]*)*\.?")
 _WWW = re.compile(r"(?<![A-Za-z0-9])[wW]{3}\\?\Z")
+# What stands before a dot and may begin a host. Behind `@` it belongs to an e-mail address.
+_SO_FAR = re.compile(r"(?<![A-Za-z0-9_@.-])(?:[A-Za-z0-9_-]{1,63}\.){0,8}[A-Za-z0-9_-]{1,63}\Z")
 _HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{1,9});")
 _ENTITY_START = re.compile(r"&(?:#(?:[0-9]{0,7}|[xX][0-9a-fA-F]{0,6})|[A-Za-z]{0,9})?\Z")
@@ -250,16 +253,40 @@ def _ticks_at(text: str, at: int) -> int:
 
 
 def dot(place: Place) -> Step | None:
-    """`.` after `www`."""
+    """`.` after `www`, or within what may be a host."""
     www = _WWW.search(place.behind[-5:])
     if www is None:
-        return place.as_it_is()
+        return _bare_host(place)
     if not place.char():
         paused = place.ending == "settle"  # a host may follow
         return place.wait_or(Step(place.at + 1, ". ") if paused else place.as_it_is())
     if not place.char().isalnum():
         return place.as_it_is()
     return address(place, www.group(), Step(place.at, "[.]", drop="host", hit=True))
+
+
+def _bare_host(place: Place) -> Step | None:
+    """`.` in a host without a scheme.
+
+    `name.tld` alone is how products are called, and a word. What goes on, with a path or with a
+    third label, can carry something away: it is an address, for eager linkers.
+    """
+    before = None if place.code or place.ticks else _SO_FAR.search(place.behind)
+    match = _HOST.match(place.text, place.at + 1)
+    if before is None or match is None:
+        undecided = before is not None and not place.char()
+        return place.wait_or(place.as_it_is()) if undecided else place.as_it_is()
+    end, tail = match.end(), place.text[match.end() :]
+    if tail in ("", ".", "/", ":", "?", "#", "\\", "\\/") and not place.ending:
+        return None if end - place.at <= HOST_CHARS_MAX else place.as_it_is()
+    host = f"{before.group()}.{match.group()}"
+    if host.rpartition(".")[2].lower() not in TLDS or tail[:1] == "@":
+        return place.as_it_is()
+    goes_on = _PATH_OR_PORT.match(tail) is not None
+    if not goes_on and (host.count(".") < 2 or place.grounds.knows_host(host)):
+        return place.as_it_is(end - place.at)
+    words = f"[.]{spell(match.group())}"
+    return address(place, before.group(), Step(end, words, drop="url" if goes_on else "", hit=True))
 
 
 def slashes(place: Place) -> Step | None:
@@ -297,7 +324,7 @@ def _host(place: Place, start: int) -> Step | None:
     match = _HOST.match(place.text, start)
     end = match.end() if match else start
     as_it_is = place.as_it_is(start - place.at)
-    foreign = Step(place.at, drop="host", hit=True)
+    foreign = Step(place.at, gap(place), drop="host", hit=True)
     if place.text[end:] in ("", ".") and end - start <= HOST_CHARS_MAX:
         if not place.ending:
             return None

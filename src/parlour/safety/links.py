@@ -81,6 +81,13 @@ class Grounds:
         self._look()
         return address.lower() in self._emails
 
+    def knows_host(self, host: str) -> bool:
+        """Whether something has given an address on this very host, or it is the host's own."""
+        if any(origin.endswith(f"://{host}") for origin in self._origins):
+            return True
+        starts = (f"https://{host}", f"http://{host}")
+        return any(self.allows(start) or self.may_become(f"{start}/") for start in starts)
+
     def may_become(self, start: str) -> bool:
         """Whether some address that begins with `start` is allowed."""
         self._look()
