@@ -137,6 +137,22 @@ async def test_what_is_answered_elsewhere_shows_here(open_notes: OpenNotes):
         assert notes.calls() == ["buy milk"]
 
 
+async def test_a_second_tab_shows_the_question_and_its_decision_counts_in_both(
+    open_notes: OpenNotes,
+):
+    async with open_notes() as (desk, notes):
+        approval = await asked(desk)
+        second = await desk.context.new_page()
+        desk.watch(second)
+        await second.goto(desk.page.url)
+        question = second.locator(f"[data-approval={approval}]")
+        await question.get_by_role("button", name="Allow once").click()
+        for page in (second, desk.page):
+            await expect(page.locator("article").last).to_contain_text("Noted: buy milk")
+            await expect(page.locator("[data-approval]")).to_have_count(0)
+        assert notes.calls() == ["buy milk"]
+
+
 async def test_who_comes_second_learns_what_was_decided(open_notes: OpenNotes):
     async with open_notes() as (desk, notes):
         approval = await asked(desk)

@@ -48,7 +48,7 @@ class ApprovalBody(_Shape):
 
     @classmethod
     def of(cls, approval: Approval, arguments: Any) -> ApprovalBody:
-        """The wire form of an approval, with the arguments as the user reads them."""
+        """The wire form of an approval, with the arguments as the server will get them."""
         return cls(
             id=approval.id,
             state=state_of(approval),  # pyright: ignore[reportArgumentType]
@@ -90,7 +90,9 @@ def router(*, access: Access, decisions: Decisions, privacy: Privacy) -> APIRout
     who = Depends(access.principal)
 
     async def shown(principal: Principal, approval: Approval) -> ApprovalBody:
-        arguments = await privacy.clear(principal, approval.thread, approval.arguments)
+        arguments = await privacy.sent(
+            principal, approval.thread, approval.server, approval.arguments
+        )
         return ApprovalBody.of(approval, arguments)
 
     @routes.get("")

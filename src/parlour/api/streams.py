@@ -67,7 +67,7 @@ class Streams:
         turn = reading.cursor.log
         masks = await self.privacy.of_reader(principal, thread, TurnId(turn.turn), turn.payloads)
         if masks is not None:
-            encoder = OwnersEncoder(encoder, masks)
+            encoder = OwnersEncoder(encoder, masks, self.privacy.trusted_servers(principal))
         return EventStream(
             reading,
             encoder,

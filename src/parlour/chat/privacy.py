@@ -169,10 +169,14 @@ class Privacy:
 
     def arguments(self, running: Running, server: str, request: ToolRequest) -> ToolRequest:
         """What a tool is called with: the values themselves where the policy trusts its server."""
-        trusted = server in self._policy(running.principal).clear_arguments
+        trusted = server in self.trusted_servers(running.principal)
         if not trusted or not running.masks or request.arguments is None:
             return request
         return replace(request, arguments=running.masks.restore_all(request.arguments))
+
+    def trusted_servers(self, principal: Principal) -> tuple[str, ...]:
+        """The tool servers that get the values themselves; others get placeholders."""
+        return self._policy(principal).clear_arguments
 
     async def result(self, running: Running, outcome: ToolOutcome) -> ToolOutcome:
         """What a tool said, without personal data."""
@@ -242,11 +246,11 @@ class Privacy:
         written = msgspec.json.encode([(message.parts, message.metadata) for message in page])
         if not MARK.search(written):
             return page, []
-        masks = await self.load(principal, thread)
+        masks, trusted = await self.load(principal, thread), self.trusted_servers(principal)
         shown = [
             replace(
                 message,
-                parts=tuple(_restored(part, masks) for part in message.parts),
+                parts=tuple(_restored(part, masks, trusted) for part in message.parts),
                 metadata=masks.restore_all(message.metadata),
             )
             for message in page
@@ -254,11 +258,14 @@ class Privacy:
         values = [v for name, v in masks.values.items() if name.encode() in written]
         return shown, values
 
-    async def clear(self, principal: Principal, thread: ThreadId, value: Any) -> Any:
-        """Any JSON of one of the user's conversations, as its owner reads it."""
-        if not MARK.search(msgspec.json.encode(value)):
-            return value
-        return (await self.load(principal, thread)).restore_all(value)
+    async def sent(
+        self, principal: Principal, thread: ThreadId, server: str, arguments: Any
+    ) -> Any:
+        """Arguments exactly as a server will get them, for the person who decides on the call."""
+        trusted = server in self.trusted_servers(principal)
+        if not trusted or not MARK.search(msgspec.json.encode(arguments)):
+            return arguments
+        return (await self.load(principal, thread)).restore_all(arguments)
 
     async def titles(self, principal: Principal, page: list[Thread]) -> list[Thread]:
         """Threads with titles as their owner reads them."""
@@ -362,17 +369,18 @@ def _each_text(message: Message, change: Any) -> Message:  # Any: str -> str, a 
     return replace(message, parts=parts)
 
 
-def _restored(part: Part, masks: Masks) -> Part:
+def _restored(part: Part, masks: Masks, trusted: Sequence[str]) -> Part:
     if isinstance(part, ToolPart):
+        approval = part.approval
+        if approval is not None and approval.server in trusted:
+            clear = masks.restore_all(approval.arguments)
+            approval = msgspec.structs.replace(approval, arguments=clear)
         return msgspec.structs.replace(
             part,
             arguments=masks.restore_all(part.arguments),
             text=masks.restore(part.text),
             widget=masks.restore_all(part.widget),
-            approval=part.approval
-            and msgspec.structs.replace(
-                part.approval, arguments=masks.restore_all(part.approval.arguments)
-            ),
+            approval=approval,
         )
     if isinstance(part, TextPart | ReasoningPart):
         return msgspec.structs.replace(part, text=masks.restore(part.text))

@@ -8,6 +8,7 @@ import json
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from parlour.api.access import LOCAL
 from parlour.api.page_context import read_page
@@ -97,7 +98,8 @@ async def _decide(services: Services, thread: ThreadId, asked: list[ev.Approval]
     """Ask about each call that waits; the turn that goes on. The end of the input is a no."""
     started: Started | None = None
     for approval in asked:
-        _say(_question(approval))
+        sent = await services.privacy.sent(LOCAL, thread, approval.server, approval.arguments)
+        _say(_question(approval, sent))
         line = ""
         while line not in {"y", "yes", "n", "no"}:
             _say("Do it? y/n ")
@@ -109,9 +111,9 @@ async def _decide(services: Services, thread: ThreadId, asked: list[ev.Approval]
     return started
 
 
-def _question(approval: ev.Approval) -> str:
-    """What would be done, exactly."""
-    arguments = json.dumps(approval.arguments, indent=2, ensure_ascii=False)
+def _question(approval: ev.Approval, sent: Any) -> str:
+    """What would be done, exactly; `sent` are the arguments as the server will get them."""
+    arguments = json.dumps(sent, indent=2, ensure_ascii=False)
     undo = "It can be undone." if approval.undoable else "It may not be possible to undo it."
     return (
         f"\nYour decision: {clean_line(approval.title, LINE_MAX)}"
