@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import pytest
+
 from parlour.events import types as ev
 from tests.house import events_of, final, said
 from tests.journey.conftest import OpenHouse, Script
@@ -95,6 +97,20 @@ async def test_a_tool_is_given_up_while_there_is_time_for_an_answer(open_house: 
     assert result.status == "failed"
     assert "given up" in result.text
     assert 2_900 < result.elapsed_ms < 4_000  # three quarters of the turn
+
+
+@pytest.mark.parametrize(("tools_s_max", "status"), [(1, "failed"), (30, "ok")])
+async def test_the_seconds_of_tools_are_a_setting(
+    open_house: OpenHouse, tools_s_max: float, status: str
+):
+    call = {"name": "odd__sleep", "arguments": {"seconds": 2}}
+    script = [{"when": "go", "rounds": [[{"calls": [call]}], [{"text": "I went on."}]]}]
+    policy = {"question": {"tools_s_max": tools_s_max}}
+    async with open_house(script, mcp={"odd": slow()}, policy=policy) as house:
+        await listed(house, "odd__sleep")
+        frames = await house.ask("c1", "go")
+    assert said(frames) == "I went on."
+    assert [result.status for result in results(frames)] == [status]
 
 
 async def test_a_pollable_tool_is_asked_until_its_results_stay(open_house: OpenHouse):

@@ -157,6 +157,8 @@ def _print_event(event: ev.Event) -> None:
             _say(f"\n[Withdrawn: {event.reason}]\n{event.text}")
         case ev.Status() | ev.Notice():
             _say(_dim(f"[{event.text}]\n"))
+        case ev.Progress() if event.text:
+            _say(_dim(f"[{event.text}]\n"))
         case ev.Finalize() if event.error is not None:
             _say(f"\n[{event.error.code}] {event.error.message}\n")
         case ev.Finalize() if event.status == "stopped":
