@@ -2,6 +2,7 @@
 import { Ellipsis, Pencil, Trash2 } from "lucide-react";
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { IconButton } from "../kit/button";
+import { isComposing } from "../kit/composing";
 import { Menu, MenuItem } from "../kit/menu";
 import { addressOf, go } from "../kit/router";
 import { strings } from "../strings";
@@ -20,7 +21,7 @@ function Rename({ title, onDone }: RenameProps) {
   const box = useRef<HTMLInputElement>(null);
   useEffect(() => box.current?.select(), []);
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.nativeEvent.isComposing) return;
+    if (isComposing(event)) return;
     if (event.key === "Enter") onDone(draft.trim() || null);
     if (event.key === "Escape") {
       event.preventDefault(); // closes this, not the drawer around it

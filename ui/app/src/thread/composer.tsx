@@ -2,6 +2,7 @@
 import { ArrowUp, Square, Undo2 } from "lucide-react";
 import { type KeyboardEvent, useEffect, useId, useRef } from "react";
 import type { Conversation } from "../chat/conversation";
+import { isComposing } from "../kit/composing";
 import { isTouch } from "../kit/media";
 import { useStore } from "../kit/store";
 import { blocking, limits } from "../limits";
@@ -63,8 +64,7 @@ export function Composer({ conversation, live, begun, onEditLast }: ComposerProp
     if (sendable) void conversation.send(draft);
   };
   const onKeyDown = (event: KeyboardEvent) => {
-    // 229: Safari ends a composition before the key that ended it arrives.
-    if (event.nativeEvent.isComposing || event.keyCode === 229) return;
+    if (isComposing(event)) return;
     if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
       event.preventDefault();
       send();

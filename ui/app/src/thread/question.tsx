@@ -5,6 +5,7 @@ import type { Conversation } from "../chat/conversation";
 import { textOf } from "../chat/convert";
 import type { ChatMessage } from "../chat/types";
 import { Button, IconButton } from "../kit/button";
+import { isComposing } from "../kit/composing";
 import { CopyButton } from "../kit/copy-button";
 import { useStore } from "../kit/store";
 import { Masked } from "../parts/masked";
@@ -26,7 +27,7 @@ function Editor({ text, onCancel, onSave }: EditorProps) {
     box.current?.setSelectionRange(text.length, text.length);
   }, [text.length]);
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.nativeEvent.isComposing) return;
+    if (isComposing(event)) return;
     if (event.key === "Escape") {
       event.stopPropagation();
       onCancel();
