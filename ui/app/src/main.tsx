@@ -14,6 +14,7 @@ import { adoptDocumentContext } from "./page-context";
 import { prefetchMarkdown } from "./parts/markdown-lazy";
 import { threads } from "./shell/threads";
 import "./styles.css";
+import "./forced-colors.css";
 
 adoptFragment();
 adoptDocumentContext();

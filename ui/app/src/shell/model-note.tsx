@@ -72,14 +72,14 @@ export function ModelNote({ model }: { model: Me["model"] }) {
   const [open, setOpen] = useState(false);
   const short = model.kind === "local" ? words.localShort : words.scriptedShort;
   return (
-    <div className="frame mt-5 flex items-start gap-3 rounded-2xl bg-accent-soft px-4 py-3 text-ui">
+    <div className="frame mt-5 flex items-start gap-3 rounded-2xl border border-transparent bg-accent-soft px-4 py-3 text-ui">
       <Sparkle aria-hidden="true" className="mt-0.5 size-4 shrink-0 text-accent" />
       <p>
         {short}{" "}
         <button
           type="button"
           onClick={() => setOpen(true)}
-          className="rounded font-medium text-accent underline decoration-accent/40 underline-offset-3 hover:decoration-current touch:flex touch:min-h-9 touch:items-center"
+          className="reach rounded font-medium text-accent underline decoration-accent/40 underline-offset-3 hover:decoration-current"
         >
           {words.connect}
         </button>

@@ -92,7 +92,10 @@ export function ThreadRow({ thread, current, onOpen }: ThreadRowProps) {
         <span className="truncate">{title}</span>
         {thread.running_turn && (
           <span className="ms-auto flex shrink-0 items-center">
-            <span aria-hidden="true" className="size-1.5 animate-pulse rounded-full bg-accent" />
+            <span
+              aria-hidden="true"
+              className="dot size-1.5 animate-pulse rounded-full bg-accent"
+            />
             <span className="sr-only">{strings.list.running}</span>
           </span>
         )}

@@ -68,7 +68,7 @@ export function TopBar({ title, wide, listShown, onShowList, onHelp }: TopBarPro
         >
           <span
             aria-hidden="true"
-            className={`size-1.5 shrink-0 rounded-full ${value.model.kind === "hosted" ? "bg-accent" : "border border-line-strong"}`}
+            className={`size-1.5 shrink-0 rounded-full ${value.model.kind === "hosted" ? "dot bg-accent" : "border border-line-strong"}`}
           />
           <span className="truncate">{modelName(value.model)}</span>
         </button>

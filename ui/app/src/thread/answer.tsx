@@ -106,7 +106,7 @@ export function Working({ text }: { text: string }) {
     <p className="flex min-h-7 items-center gap-2 text-ui">
       <span aria-hidden="true" className="relative flex size-2">
         <span className="absolute inset-0 animate-ping rounded-full bg-accent opacity-40" />
-        <span className="size-2 rounded-full bg-accent" />
+        <span className="dot size-2 rounded-full bg-accent" />
       </span>
       <span className="shimmer">{text === "" ? strings.work.thinking : text}</span>
     </p>

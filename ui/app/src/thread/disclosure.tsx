@@ -35,7 +35,7 @@ export function DisclosureNotice() {
   return (
     <section
       aria-label={words.label}
-      className="mb-2 flex items-start gap-2.5 rounded-xl bg-surface-2 px-3.5 py-2.5 text-ink-2 text-ui"
+      className="frame mb-2 flex items-start gap-2.5 rounded-xl border border-transparent bg-surface-2 px-3.5 py-2.5 text-ink-2 text-ui"
     >
       <Info aria-hidden="true" className="mt-0.5 size-4 shrink-0 text-accent" />
       <p id={NOTICE_ID}>
@@ -87,7 +87,7 @@ export function DisclosureLine() {
         <button
           type="button"
           onClick={() => setOpen(true)}
-          className="rounded px-1 underline decoration-line underline-offset-3 hover:text-ink-2 hover:decoration-current touch:min-h-6"
+          className="reach rounded px-1 underline decoration-line underline-offset-3 hover:text-ink-2 hover:decoration-current"
         >
           {words.receipt}
         </button>

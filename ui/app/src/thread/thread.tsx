@@ -195,11 +195,11 @@ export function Thread({ conversation }: { conversation: Conversation }) {
         </section>
         <div
           aria-hidden="true"
-          className="pointer-events-none absolute inset-x-0 top-0 h-4 bg-linear-to-b from-surface to-transparent"
+          className="fade pointer-events-none absolute inset-x-0 top-0 h-4 bg-linear-to-b from-surface to-transparent"
         />
         <div
           aria-hidden="true"
-          className="pointer-events-none absolute inset-x-0 bottom-0 h-6 bg-linear-to-t from-surface to-transparent"
+          className="fade pointer-events-none absolute inset-x-0 bottom-0 h-6 bg-linear-to-t from-surface to-transparent"
         />
         {!stick.isAtBottom && !empty && (
           <button
