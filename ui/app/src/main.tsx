@@ -13,9 +13,12 @@ import { loadMe } from "./me";
 import { adoptDocumentContext } from "./page-context";
 import { prefetchMarkdown } from "./parts/markdown-lazy";
 import { threads } from "./shell/threads";
+import { strings } from "./strings";
 import "./styles.css";
 import "./forced-colors.css";
 
+document.documentElement.lang = strings.language;
+document.documentElement.dir = strings.direction;
 adoptFragment();
 adoptDocumentContext();
 watchSystemTheme();

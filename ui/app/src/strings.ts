@@ -7,6 +7,8 @@ import { threadStrings } from "./strings/thread";
 import { workStrings } from "./strings/work";
 
 export const strings = {
+  language: "en",
+  direction: "ltr",
   product: "Parlour",
   skip: "Skip to the conversation",
   loading: "Loading",

@@ -14,7 +14,6 @@ import { duration } from "../kit/format";
 import { prettyJson } from "../kit/json";
 import { readTable } from "../kit/table";
 import { strings } from "../strings";
-import { whenDone, whileRunning } from "../tool-words";
 import { DataBlock } from "./code-block";
 
 const SUMMARY_CHARS = 90;
@@ -75,8 +74,8 @@ const progressWords = ({ done, total, text }: Progress) =>
   text === "" ? strings.work.progress(done, total) : text;
 
 function titleOf({ title, state }: ToolView): string {
-  if (state === "running") return whileRunning(title);
-  return state === "done" ? whenDone(title) : title;
+  if (state === "running") return strings.work.running(title);
+  return state === "done" ? strings.work.done(title) : title;
 }
 
 interface ToolRowProps {

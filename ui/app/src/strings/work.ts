@@ -1,4 +1,5 @@
 /** The words for what was done: thinking, tools, tables, decisions, sources, figures. */
+import { whenDone, whileRunning } from "../tool-words";
 import { figures, plural } from "./figures";
 
 export const workStrings = {
@@ -10,6 +11,8 @@ export const workStrings = {
         : `Thought for ${plural(Math.round(seconds), "second", "seconds").replace(/ seconds?$/, " s")}`,
     thoughtSome: "Thought about it",
     steps: (count: number) => plural(count, "step", "steps"),
+    running: whileRunning,
+    done: whenDone,
     failedTool: "did not work",
     notCalledTool: "was not called",
     unfinished: "not finished",

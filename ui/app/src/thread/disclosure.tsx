@@ -17,7 +17,7 @@ export const NOTICE_ID = "disclosure-notice";
 
 function Lines({ value }: { value: DisclosureBody }) {
   return value.lines.map((line) => (
-    <span key={line.text} lang={line.lang}>
+    <span key={line.text} lang={line.lang} dir="auto">
       {line.text}{" "}
     </span>
   ));
