@@ -57,7 +57,7 @@ _LINE_START = re.compile(r"(?:\A|\n)(?: {0,9}(?:>|[-*+] |\d{1,9}[.)] ))* {0,9}\Z
 _DEST_CHARS = re.compile(r"\\.|[\s\S]")
 _TICKS_OR_LINE = re.compile(r"`+|\n")
 _WORDS = re.compile(rf"\[{LABEL}(?=\]\()")  # of a link whose destination has begun
-_BEGUN = re.compile(r"[/\\@<]|\A\.|[wW]\.|\]:|\]\(.")  # in what is held: part of an address
+_BEGUN = re.compile(r"[/\\@<]|[wW]\.|\]:|\]\(.")  # in what is held: part of an address
 LINE_OF_CODE_CHARS_MAX = 160  # within which it has to end to be one
 
 
@@ -112,7 +112,8 @@ class LinkFilter:
     def settle(self, silent_s: float) -> str:
         """Decide what is held, but not yet what may become an allowed address: of a link only its
         words are shown, in their bracket."""
-        hopeful = not self._drop and _BEGUN.search(self._held) is not None
+        before = self._behind[-1:] if self._held.startswith(".") else ""
+        hopeful = not self._drop and _BEGUN.search(before + self._held) is not None
         if silent_s >= (STALL_S if hopeful else PAUSE_S):
             return self._settle()
         if self.held_since is None or time.monotonic() - self.held_since < PAUSE_S:

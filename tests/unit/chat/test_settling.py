@@ -49,9 +49,9 @@ async def test_no_timer_runs_while_nothing_is_held():
     settling = Settling()
     it = turn(settling)
     it.text("Plain words, and then some. ")
-    it.text(LINK + " there.")
+    it.text(LINK + " there. ")
     assert settling.held == 0
-    it.text(" And [more")
+    it.text("And [more")
     assert settling.held == 1
     it.text(" of it] here.")
     async with asyncio.timeout(WAIT_S):
@@ -74,13 +74,13 @@ async def test_words_are_shown_soon_after_the_model_fell_silent():
 async def test_a_link_whose_pieces_arrive_is_neither_split_nor_taken():
     settling = Settling()
     it = turn(settling)
-    for piece in ("See [Sa", "les](https://acme.exa", "mple/sa", "les/3) there."):
+    for piece in ("See [Sa", "les](https://acme.exa", "mple/sa", "les/3) there. "):
         it.text(piece)
         before = len(it.log.payloads)
         # Longer than a pause; nothing but time passes here.
         await asyncio.sleep(PAUSE_S * 1.5)
         assert len(it.log.payloads) - before == (piece == "See [Sa"), "only words without address"
-    assert words(it) == f"See {LINK} there."
+    assert words(it) == f"See {LINK} there. "
 
 
 async def test_one_timer_serves_all_turns_each_in_its_time():

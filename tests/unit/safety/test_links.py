@@ -122,6 +122,15 @@ def test_the_words_of_a_link_do_not_wait_for_its_address():
     assert links.feed("man) and") == "] and"
 
 
+def test_the_end_of_a_sentence_waits_no_longer_than_a_pause_but_www_does():
+    links = LinkFilter(grounds())
+    assert links.feed("Look there.") == "Look there"
+    assert links.settle(PAUSE_S) == "."
+    assert links.feed(" At www.") == " At www"
+    assert links.settle(PAUSE_S) == ""
+    assert links.feed("acme.example/help now") == ".acme.example/help now"
+
+
 def test_the_beginning_of_an_address_waits_for_its_end_but_not_for_ever():
     links = LinkFilter(grounds())
     assert links.feed(f"[Sales]({DASHBOARD[:20]}") == ""
