@@ -16,6 +16,7 @@ import { Answer, Working } from "./answer";
 import { Composer } from "./composer";
 import { DisclosureCard, DisclosureLine, DisclosureNotice } from "./disclosure";
 import { Empty } from "./empty";
+import { useFirstPart } from "./first-part";
 import { Older } from "./older";
 import { Question } from "./question";
 import { Quota } from "./quota";
@@ -67,7 +68,6 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   const heightBefore = useRef(0);
   const live = status === "submitted" || status === "streaming";
   const last = messages.at(-1);
-  const firstId = messages[0]?.id;
 
   const setScroller = useCallback(
     (element: HTMLElement | null) => {
@@ -77,8 +77,13 @@ export function Thread({ conversation }: { conversation: Conversation }) {
     [stick.scrollRef],
   );
 
-  const loadOlder = () => {
+  const keepPlace = () => {
     heightBefore.current = scroller.current?.scrollHeight ?? 0;
+  };
+  const { shown, whole } = useFirstPart(messages, state.phase === "ready", keepPlace);
+  const firstId = shown[0]?.id;
+  const loadOlder = () => {
+    keepPlace();
     void conversation.loadOlder();
   };
   // Earlier messages grow the page upward; what people read stays where it is.
@@ -131,18 +136,18 @@ export function Thread({ conversation }: { conversation: Conversation }) {
             {!empty && (
               <div className="mx-auto w-full max-w-column px-4 pt-4 pb-6">
                 <Older
-                  more={state.older !== null}
+                  more={whole && state.older !== null}
                   loading={state.loadingOlder}
                   scroller={scroller}
                   onMore={loadOlder}
                 />
-                {messages.map((message, at) => {
+                {shown.map((message, at) => {
                   const isLast = message === last;
                   const mine = message.role === "user";
                   return (
                     <article
                       key={message.metadata?.sentAs ?? message.id}
-                      className={`known-height -mx-2 px-2 ${mine ? "pt-2 first:pt-0" : "pt-1"} ${at < messages.length - NEAR ? "lazy-layout" : ""}`}
+                      className={`known-height -mx-2 px-2 ${mine ? "pt-2 first:pt-0" : "pt-1"} ${at < shown.length - NEAR ? "lazy-layout" : ""}`}
                     >
                       <h2 className="sr-only">
                         {mine ? strings.thread.you : strings.thread.assistant}
