@@ -97,6 +97,8 @@ class Outflow:
 
     def settle(self, now: float) -> str:
         """Decide what has waited for too long at `now` (monotonic); more text follows."""
+        if not self._busy:  # mostly what waited was decided by the next piece
+            return ""
         return self._end(now - self._heard_at)
 
     def drain(self) -> str:

@@ -93,7 +93,7 @@ class Humanity:
         likely = [
             pattern
             for pattern in self._claims.items()
-            if any(hint in low for hint in pattern[1][0])
+            if any(hint in low and _stands(hint, low) for hint in pattern[1][0])
         ]
         if not likely:
             return ""
@@ -121,6 +121,11 @@ def _forms(text: str) -> tuple[str, str]:
     own = EMPHASIS.sub("", CITED.sub(" ", QUOTED.sub(" ", text)))
     lines = [SPACES.sub(" ", line).strip() for line in own.splitlines()]
     return ". ".join(lines), " ".join(lines)
+
+
+def _stands(hint: str, text: str) -> bool:
+    """Whether a hint is there as a word: `sou` is in `south`. Not all languages have spaces."""
+    return not hint.isascii() or re.search(rf"\b{re.escape(hint)}\b", text) is not None
 
 
 def _ended(text: str) -> str:
