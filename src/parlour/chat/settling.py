@@ -30,6 +30,7 @@ class Settling:
     def __init__(self) -> None:
         self._holding: dict[Holding, None] = {}  # in the order in which they came
         self._timer: asyncio.TimerHandle | None = None
+        self._at = 0.0  # monotonic; when the timer is due
 
     def watch(self, holding: Holding) -> None:
         """Text is held here from now on. Whoever is watched already may come again."""
@@ -43,13 +44,13 @@ class Settling:
         return len(self._holding)
 
     def _look_in(self, wait_s: float) -> None:
-        loop = asyncio.get_running_loop()
-        at = loop.time() + wait_s
+        at = monotonic() + wait_s
         if self._timer is not None:
-            if self._timer.when() <= at:
+            if self._at <= at:  # nearly always: every end of a sentence comes here
                 return
             self._timer.cancel()
-        self._timer = loop.call_at(at, self._look)
+        self._at = at
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self._look)
 
     def _look(self) -> None:
         self._timer = None

@@ -21,7 +21,7 @@ from typing import Protocol
 
 LINES_MIN = 8  # streams, below which each read passes at once
 GROUP_MAX = 200  # lines on one beat, so that a beat does not keep the loop for long
-FULL_SHARE = 0.7  # of a core; above it a beat is half as long again, which is still fluent reading
+FULL_SHARE = 0.35  # of a core; above it a beat is half as long again, which is still fluent reading
 FULL_BEATS = 1.5
 HELD_BYTES = 16_384  # so much wakes a held line at once; also what one read takes
 

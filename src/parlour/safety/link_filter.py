@@ -49,6 +49,7 @@ _ANY = re.compile(rf"[\[\]<@&`/~\\{_HIDDEN}]|!(?=\[|\Z)|{_DOT}")
 _ANY_OR_LINE = re.compile(rf"[\n\[\]<@&`/~\\{_HIDDEN}]|!(?=\[|\Z)|{_DOT}")
 _ANY_OR_ANGLE = re.compile(rf"[> \n\t\[\]<@&`/~\\{_HIDDEN}]|!(?=\[|\Z)|{_DOT}")
 _IN_CODE = re.compile(rf"[\n/`~\\{_HIDDEN}]|(?<=[wW])\.|\A\.")
+_SPACES = (" ", "\n", "\t")
 _MARKUP = "[]<@!&"
 _HIDDEN_RUN = re.compile(f"[{_HIDDEN}]{{1,16}}")
 _TICKS = re.compile(r"`{1,64}|~{1,64}")
@@ -97,9 +98,19 @@ class LinkFilter:
 
     def feed(self, text: str) -> str:
         """More text; returns what may be shown now."""
-        if not self.busy and _ANY.search(text) is None and self._code == 0:
-            self.passed(text)
-            return text
+        if self._held == "." and text[:1] in _SPACES and not self._drop and not self._angle:
+            self._held, self.held_since = "", None  # it was the end of a sentence
+            self.passed(".")
+            return "." + self.feed(text)
+        if not self.busy and self._code == 0:
+            found = _ANY.search(text)
+            if found is None:
+                self.passed(text)
+                return text
+            if found.start() == len(text) - 1 and text[-1] == ".":
+                self._held, self.held_since = ".", time.monotonic()  # mostly of a sentence
+                self.passed(text[:-1])
+                return text[:-1]
         shown = self._run(self._held + text, "")
         if len(self._held) > HELD_CHARS_MAX:
             shown += self._run(self._held, "settle")
