@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import OpenDesk
-from tests.browser.desk import Desk
+from tests.browser.desk import Desk, until
 from tests.browser.scripts import SHOP
 
 CONTRAST_MIN = 3  # WCAG 1.4.11
@@ -58,9 +58,14 @@ EDGES = """
 async def edges(desk: Desk, *expected: str) -> None:
     """Every edge in sight can be seen, and the controls that must have one are among them."""
     await desk.page.evaluate("document.activeElement.blur()")
-    found = await desk.page.evaluate(EDGES)
-    for name in expected:
-        assert any(name in known for known in found), f"{name} has no edge: {sorted(found)}"
+    found: dict[str, float] = {}
+
+    async def there() -> bool:
+        found.clear()
+        found.update(await desk.page.evaluate(EDGES))
+        return all(any(name in known for known in found) for name in expected)
+
+    await until(there, f"edges of {expected}")  # what appears may fade in
     faint = {name: round(value, 2) for name, value in found.items() if value < CONTRAST_MIN}
     assert faint == {}
 

@@ -60,6 +60,7 @@ async def test_a_killed_postgres_is_an_outage_and_then_heals(
         await open_claim.commit()
     await until_healed(lambda: threads.list_threads(ANN, limit=1))
     await until_healed(database.ping)
+    await until_healed(lambda: count(database, "turns"))  # a session may be told of its end late
 
     # What was acknowledged is there; what was not is not; a running turn can still end.
     assert await count(database, "turns") == 2
