@@ -133,7 +133,8 @@ METHOD = """\
   its own (the reference at the most streams it carried, Parlour at 600). Each has to be 10 times.
 - **Ratios** are medians of the ratios within one repeat; brackets are lowest to highest.
 - {starved} marks a starved server (gap p99 above 100 ms or less than 97 % delivered): it reads
-  several tokens at once, so a token looks cheaper than it is. {busy} marks a core of which others
+  several tokens at once, so a token looks cheaper than it is. Parlour's beat of 75 ms alone brings
+  gaps near that. {busy} marks a core of which others
   used more than 30 % in a window (after one more try): a token looks dearer than it is, most of
   all at few streams.
 - **A turn** is one 1-token answer, two clients one after another, idle CPU subtracted. **First

@@ -34,7 +34,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry point of the `parlour` command; errors of configuration are one sentence."""
-    # What is imported stays: to look at all of it again and again takes 0.6 s of the start.
+    # What is imported stays: to look at all of it again and again takes 0.3 s of the start.
     gc.set_threshold(100_000, 50, 100)
     try:
         app()

@@ -21,8 +21,8 @@ from typing import Protocol
 
 LINES_MIN = 8  # streams, below which each read passes at once
 GROUP_MAX = 200  # lines on one beat, so that a beat does not keep the loop for long
-FULL_SHARE = 0.35  # of a core; above it a beat is half as long again, which is still fluent reading
-FULL_BEATS = 1.5
+BUSY_SHARE = 0.35  # of a core; above it a beat is half as long again, which is still fluent reading
+BUSY_BEATS = 1.5
 HELD_BYTES = 16_384  # so much wakes a held line at once; also what one read takes
 
 # What other systems make of the option was never measured, so they do without.
@@ -88,9 +88,9 @@ class Group:
     def _wait(self) -> None:
         # The time of this thread, which is the loop's: other threads have time of their own.
         cpu, at = time.thread_time(), time.monotonic()
-        full = at > self._at and (cpu - self._cpu_at) / (at - self._at) > FULL_SHARE
+        busy = at > self._at and (cpu - self._cpu_at) / (at - self._at) > BUSY_SHARE
         self._cpu_at, self._at = cpu, at
-        beat_s = self._beat_s * FULL_BEATS if full else self._beat_s
+        beat_s = self._beat_s * BUSY_BEATS if busy else self._beat_s
         asyncio.get_running_loop().call_later(beat_s, self.beat)
 
     def beat(self) -> None:
