@@ -19,6 +19,7 @@ from parlour.domain import ApprovalNote, Part, ReasoningPart, TextPart, ToolPart
 from parlour.errors import Problem
 from parlour.events.log import TurnLog
 from parlour.events.types import (
+    RESTART,
     TOKEN,
     Approval,
     Event,
@@ -37,7 +38,6 @@ from parlour.models.pieces import Pieces
 from parlour.safety.output.check import OVERLAP
 
 _WORDS = (TOKEN, b'{"type":"reasoning",')  # how events that are words begin
-RESTART = b'{"type":"restart",'
 
 
 class AnswerTooLong(Problem):
