@@ -83,8 +83,12 @@ async def test_edges_of_controls_can_be_seen(open_desk: OpenDesk, scheme: str):
         await expect(desk.page.get_by_label("This answer failed")).to_be_visible()
         await edges(desk, "Message", "Try again")
         await desk.page.locator("article").last.hover()
-        await desk.page.mouse.wheel(0, -2000)
-        await expect(desk.button("Jump to the latest")).to_be_visible()
+
+        async def away() -> bool:
+            await desk.page.mouse.wheel(0, -2000)  # again where the answer was still settling
+            return await desk.button("Jump to the latest").is_visible()
+
+        await until(away, "the end out of sight")
         await edges(desk, "Jump to the latest")
         await desk.context.set_offline(True)
         await desk.ask("hello")
