@@ -151,6 +151,8 @@ def _harmless(tokens: list[Token], place: int) -> bool:
         return False
     if before.kind == "word" and text in _PAIRS.get(before.text, ()):
         return False
+    if text == "(" and before == ("mark", "]"):
+        return False  # a function whose name stands in brackets, which some take for quotes
     if kind in _NAMES and after == ("mark", "("):
         # A function of a schema, or in quotes, may be anybody's.
         return kind == "word" and text in _NEEDS_NO_LIST and before != ("mark", ".")
