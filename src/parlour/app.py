@@ -25,6 +25,7 @@ from parlour.chat.grounding import Grounding
 from parlour.chat.humanity import Truth
 from parlour.chat.judge import Judge
 from parlour.chat.keeper import Keeper
+from parlour.chat.orders import Orders
 from parlour.chat.privacy import Privacy
 from parlour.chat.questions import QuestionBook
 from parlour.chat.reading import Readings
@@ -89,6 +90,7 @@ class Ground:
     ledger: Ledger
     till: Till
     judge: Judge
+    hits: RuleHits
     truth: Truth
 
 
@@ -173,7 +175,8 @@ async def _ground(settings: Settings, clock: Now) -> Ground:
     decisions, audit = RouteDecisions(database), Audit(database)
     router = parts.router(routes, settings, policies, metrics=metrics, decisions=decisions)
     ledger = Ledger(database)
-    humanity = read_humanity()
+    humanity, hits = read_humanity(), RuleHits(metrics=metrics, audit=audit)
+    traces = parts.traces(settings)
     judge = Judge(
         policies=policies,
         router=router,
@@ -183,10 +186,11 @@ async def _ground(settings: Settings, clock: Now) -> Ground:
             humanity=humanity,
         ),
         disclosures=disclosures,
-        classifier=parts.classifier(settings),
-        metrics=metrics,
-        audit=audit,
-        traces=parts.traces(settings),
+        orders=Orders(
+            policies=policies, classifier=parts.classifier(settings), hits=hits, traces=traces
+        ),
+        hits=hits,
+        traces=traces,
     )
     pins = parts.tool_pins(database, audit)
     return Ground(
@@ -208,6 +212,7 @@ async def _ground(settings: Settings, clock: Now) -> Ground:
         ledger=ledger,
         till=parts.till(settings, policies, router=router, ledger=ledger, metrics=metrics),
         judge=judge,
+        hits=hits,
         truth=Truth(disclosures=disclosures, humanity=humanity, metrics=metrics, audit=audit),
     )
 
@@ -239,7 +244,7 @@ def _runner(ground: Ground) -> TurnRunner:
         settling=Settling(),
         grounding=Grounding(
             policies=ground.policies,
-            hits=RuleHits(metrics=ground.metrics, audit=ground.audit),
+            hits=ground.hits,
             public_url=ground.settings.public_url,
             own_words=ground.settings.system_prompt,
         ),

@@ -104,8 +104,9 @@ class Answering:
             hear=running.hear,
             meter=running.tab.meter(),
         )
+        told = self._truth.begin(running, prompt, history)
         run = Run(
-            prompt=self._judge.told(running, self._truth.begin(running, prompt, history)),
+            prompt=await self._judge.orders.told(running, told, history),
             model=self._judge.model(running, model, prompt),
             tools=await self._tools(running),
             resolve_tool=resolve_tool,
@@ -151,7 +152,7 @@ class Answering:
             span.set(tr.STATUS, "ok" if outcome.ok else "failed")
         self._metrics.tool_called(server, ok=outcome.ok, elapsed_ms=outcome.elapsed_ms)
         outcome = await self._privacy.result(running, outcome)
-        judged = await self._judge.result(running, outcome)
+        judged = await self._judge.orders.result(running, outcome)
         return self._grounding.result(running, outcome, judged)
 
     async def _tools(self, running: Running) -> tuple[ToolSpec, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from parlour.chat.judge import LABEL
+from parlour.chat.orders import LABEL
 from parlour.chat.outflow import OutFilter
 from parlour.chat.rule_hits import RuleHits
 from parlour.chat.running import Running

@@ -51,6 +51,12 @@ class PageContext(msgspec.Struct, frozen=True, omit_defaults=True):
         found = [self.url, *(v for v in _strings(self.fields) if _LINK.fullmatch(v))]
         return tuple(dict.fromkeys(url for url in found if url))
 
+    @property
+    def words(self) -> str:
+        """All that somebody may have written, one value a line."""
+        found = (self.title, *_strings(self.fields), self.selection, self.text)
+        return "\n".join(text for text in found if text)
+
 
 def cleaned(page: PageContext, bounds: PagePolicy) -> PageContext | None:
     """The page with every value clean and within its bound; None when nothing is left."""

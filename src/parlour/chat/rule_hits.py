@@ -1,4 +1,5 @@
-"""Counts what the rules (safety/rules) have caught: a metric to watch, an audit row to prove it."""
+"""Counts what the rules (safety/rules) and guards have caught: a metric to watch, an audit row to
+prove it."""
 
 from __future__ import annotations
 
@@ -28,4 +29,21 @@ class RuleHits:
         """A rule has caught something `count` times in a turn."""
         self._metrics.rule_hits.labels(rule).inc(count)
         body = {"rule": rule, "count": count, **facts}
+        self._audit.note(principal.workspace, principal.user, "rule", body, turn=turn)
+
+    def guard(
+        self,
+        principal: Principal,
+        guard: str,
+        rule: str,
+        action: str,
+        *,
+        turn: str | None = None,
+        count: int = 1,
+    ) -> None:
+        """A guard has found something, and what was done about it. Never the words themselves."""
+        self._metrics.guardrail(guard, rule, action, count)
+        body: dict[str, Any] = {"guard": guard, "rule": rule, "action": action}
+        if count > 1:
+            body["count"] = count
         self._audit.note(principal.workspace, principal.user, "rule", body, turn=turn)

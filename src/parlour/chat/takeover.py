@@ -88,7 +88,7 @@ class Takeover:
         Raises `Overloaded`, `Refused`, `StoreUnavailable` and what limits say.
         """
         principal = adopted.principal
-        ask, orders = await self._judge.admit(principal, ask_of(adopted))
+        ask, orders = await self._judge.orders.admit(principal, ask_of(adopted))
         await self._room.enter(principal.workspace)
         try:
             claim = Claim(adopted.turn, adopted.answer, fence=adopted.fence)

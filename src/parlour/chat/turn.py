@@ -139,7 +139,7 @@ class TurnRunner:
         else:
             told = await self._gate.pass_on(principal, ask.surface, ask.shown, session=ask.thread)
         taken = await self._privacy.take(principal, ask)
-        ask, orders = await self._judge.admit(principal, taken.ask)
+        ask, orders = await self._judge.orders.admit(principal, taken.ask)
         taken = replace(taken, ask=ask, orders=orders)
         attempt = partial(self._claim, principal, taken)
         claim, entry = await (

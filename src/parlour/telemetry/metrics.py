@@ -212,9 +212,9 @@ class Metrics:
         """A breaker opened or closed; `route` is the digest of a configured one."""
         self.breakers_open.labels(route[:12]).set(1 if word == "open" else 0)
 
-    def guardrail(self, guard: str, rule: str, action: str) -> None:
-        """Count one hit; all three are words of ours, never of a text."""
-        self.guardrails.labels(guard, rule, action).inc()
+    def guardrail(self, guard: str, rule: str, action: str, count: int = 1) -> None:
+        """Count hits; all three are words of ours, never of a text."""
+        self.guardrails.labels(guard, rule, action).inc(count)
 
     def read_when_scraped(self, gauge: Gauge, values: Mapping[str, Callable[[], float]]) -> None:
         """Ask for the values of `gauge`, by its one label, whenever somebody scrapes."""
