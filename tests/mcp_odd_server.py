@@ -65,7 +65,7 @@ async def call_tool(context: Any, params: types.CallToolRequestParams) -> types.
         case "steps":
             for step in range(arguments["count"]):
                 await context.session.report_progress(
-                    step + 1, arguments["count"], f"step {step + 1}"
+                    step + 1, arguments["count"], arguments.get("words") or f"step {step + 1}"
                 )
         case "say":
             text = arguments["text"]

@@ -207,7 +207,7 @@ async def _ground(settings: Settings, clock: Now) -> Ground:
         turns=Turns(database),
         audit=audit,
         gate=Gate(disclosures=disclosures, receipts=Receipts(database, audit), clock=clock),
-        privacy=parts.privacy(settings, policies, database, metrics),
+        privacy=parts.privacy(settings, policies, database, hits),
         signer=_signer(settings),
         ledger=ledger,
         till=parts.till(settings, policies, router=router, ledger=ledger, metrics=metrics),

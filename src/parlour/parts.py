@@ -15,6 +15,7 @@ import msgspec
 from parlour.api.access import Access
 from parlour.api.shapes import ModelBody
 from parlour.chat.privacy import Privacy
+from parlour.chat.rule_hits import RuleHits
 from parlour.chat.running import TurnLimits
 from parlour.chat.till import Till
 from parlour.errors import ConfigurationError
@@ -364,16 +365,14 @@ def _every_policy(settings: Settings) -> list[Policy]:
     return [settings.policy, *(changed(settings.policy, change) for change in changes)]
 
 
-def privacy(
-    settings: Settings, policies: Policies, database: Database, metrics: Metrics
-) -> Privacy:
+def privacy(settings: Settings, policies: Policies, database: Database, hits: RuleHits) -> Privacy:
     """What masks personal data, and seals it with the secret or a key of its own."""
     secret = settings.secret.get_secret_value() if settings.secret else ""
     return Privacy(
         store=MaskedValues(database),
         sealer=Sealer(read_key(secret, settings.data_dir)),
         policies=policies,
-        metrics=metrics,
+        hits=hits,
         finder=_finder(settings),
     )
 

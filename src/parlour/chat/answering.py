@@ -97,6 +97,7 @@ class Answering:
         if waiting and running.masks is not None:  # what waits may name what no message does
             running.masks.learn(await self._privacy.load(running.principal, running.thread))
         words = await self._words(running.principal)
+        await self._privacy.pinned(running)
         prompt = await self._privacy.prompt(running, self._prompt(running, words, history))
         model = self._router.model(
             running.principal.workspace,
@@ -144,6 +145,7 @@ class Answering:
         """Make a call that the gate lets through: traced, counted, without personal data."""
         server = self._toolbox.server_of(request.name)
         request = self._privacy.arguments(running, server, request)
+        report = self._privacy.progress(running, report)
         named = {tr.OPERATION: "execute_tool", tr.TOOL_NAME: request.name}
         with self._judge.traces.span(f"execute_tool {request.name}", **named) as span:
             outcome = await self._toolbox.call(

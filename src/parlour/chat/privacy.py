@@ -8,31 +8,31 @@ served (api/owner.py), and in the arguments of tools whose server the policy tru
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
+from parlour.agent.gate import ProgressReport
 from parlour.chat.ask import Ask
 from parlour.chat.context import with_system
+from parlour.chat.masked_parts import restored, texts_of, with_texts
 from parlour.chat.outflow import OutFilter
 from parlour.chat.page import PageContext
+from parlour.chat.personal import INLINE_CHARS_MAX, Search, refused
+from parlour.chat.rule_hits import RuleHits
 from parlour.chat.running import Running
 from parlour.domain import (
     Message,
-    Part,
     Principal,
-    ReasoningPart,
-    TextPart,
     Thread,
     ThreadId,
     ToolOutcome,
-    ToolPart,
     ToolRequest,
     TurnId,
 )
-from parlour.errors import PersonalData
 from parlour.events.types import Notice
 from parlour.models.port import ChatMessage
 from parlour.policy import Policies
@@ -42,23 +42,11 @@ from parlour.safety.personal.masks import MARK, Masked, Masks, placeholders
 from parlour.safety.personal.vault import Sealer
 from parlour.safety.personal.whole import WholePlaceholders
 from parlour.store.masked import MaskedValues, SealedValue
-from parlour.telemetry.metrics import Metrics
 
-NAMES = {
-    "email": "an e-mail address",
-    "iban": "a bank account number",
-    "card": "a card number",
-    "national_id": "an identity number",
-    "ip": "an IP address",
-    "phone": "a telephone number",
-    "person": "a name",
-    "place": "a place",
-}
 EXPLAINED = (
     "Words in brackets such as [EMAIL_1] or [CARD_1] stand for personal data that is hidden from "
     "you. Use them exactly as they are wherever you would write the data itself; people see it."
 )
-_INLINE_CHARS_MAX = 8_000  # what is longer is searched in a thread: a millisecond on the loop
 _CLEAN_MAX = 20_000  # texts remembered as free of personal data
 
 
@@ -81,14 +69,14 @@ class Privacy:
         store: MaskedValues,
         sealer: Sealer,
         policies: Policies,
-        metrics: Metrics,
+        hits: RuleHits,
         finder: Finder | None = None,
     ) -> None:
         self._store = store
         self._sealer = sealer
         self._policies = policies
-        self._metrics = metrics
-        self._finder = finder
+        self._hits = hits
+        self._search = Search(finder)
         self._live: dict[TurnId, Masks] = {}
         self._clean: set[int] = set()
 
@@ -100,13 +88,14 @@ class Privacy:
         kinds = policy.kinds("mask", "block")
         if not kinds:
             return Taken(ask)
-        texts = {ask.text, *(_texts(ask.history) if ask.history else ())}
-        found = {text: await self._find(policy, text, kinds) for text in texts}
-        page = None if ask.page is None else msgspec.json.encode(ask.page).decode()
-        on_page = page is not None and bool(await self._find(policy, page, kinds))
+        texts = {ask.text, *(texts_of(ask.history) if ask.history else ())}
+        found = {text: await self._search.text(policy, text, kinds) for text in texts}
+        page = None if ask.page is None else msgspec.to_builtins(ask.page)
+        on_page = await self._search.all(policy, page, kinds)
         if not on_page and not any(found.values()):
             return Taken(ask)
-        self._judge(policy, found[ask.text])
+        self._judge(principal, policy, found[ask.text])
+        self._count(principal, on_page)
         masks = await self.load(principal, ask.thread)
 
         def masked(text: str) -> str:
@@ -114,10 +103,10 @@ class Privacy:
 
         history = ask.history
         if history is not None:
-            history = tuple(_each_text(message, masked) for message in history)
+            history = tuple(with_texts(message, masked) for message in history)
         kept = replace(ask, text=masked(ask.text), history=history)
-        if ask.page is not None:
-            hidden = masks.mask_all(msgspec.to_builtins(ask.page), kinds)
+        if page is not None:
+            hidden = await self._search.hidden(policy, masks, page, kinds)
             kept = replace(kept, page=msgspec.convert(hidden, PageContext))
         return Taken(kept, masks, self._seal(principal, ask.thread, masks))
 
@@ -144,12 +133,31 @@ class Privacy:
         if any(placeholders(str(message["content"])) for message in messages):
             masks = running.masks = running.masks or Masks()
             self._live[running.turn] = masks
-            masks.learn(await self.load(running.principal, running.thread))
+            await self._complete(running, masks)
+        if masks is not None and kinds and not all(self._is_clean(m, kinds) for m in messages[1:]):
+            await self._complete(running, masks)
         if masks is not None and kinds:
             messages = [messages[0], *[self._hidden(masks, kinds, m) for m in messages[1:]]]
         if not masks:
             return messages
         return with_system(messages, EXPLAINED)
+
+    async def pinned(self, running: Running) -> None:
+        """What is pinned without personal data, where it is older than the policy that hides it."""
+        policy, masks = self._policy(running.principal), running.masks
+        kinds = policy.kinds("mask", "block")
+        if masks is None or not kinds:
+            return
+        if running.summary and find(running.summary, kinds):
+            await self._complete(running, masks)
+            running.summary = masks.mask(running.summary, kinds)
+        if running.page is None or running.ask.page is not None:  # what came now is masked
+            return
+        page = msgspec.to_builtins(running.page)
+        if await self._search.all(policy, page, kinds):
+            await self._complete(running, masks)
+            hidden = await self._search.hidden(policy, masks, page, kinds)
+            running.page = msgspec.convert(hidden, PageContext)
 
     async def hide(
         self, principal: Principal, thread: ThreadId, prompt: list[ChatMessage]
@@ -187,13 +195,29 @@ class Privacy:
         if not kinds and not masks:
             return outcome
 
+        await self._complete(running, masks)
+        hits = await self._search.text(policy, outcome.text, kinds) if kinds else []
+        self._count(running.principal, hits, running)
+
         def hide() -> ToolOutcome:
-            text = masks.mask(outcome.text, kinds)
+            text = masks.replaced(outcome.text, hits)
             return replace(outcome, text=text, widget=masks.mask_all(outcome.widget, kinds))
 
-        long = len(outcome.text) > _INLINE_CHARS_MAX
+        long = len(outcome.text) > INLINE_CHARS_MAX
         hidden = await asyncio.to_thread(hide) if long else hide()
         await self.keep(running)
+        return hidden
+
+    def progress(self, running: Running, report: ProgressReport) -> ProgressReport:
+        """What a tool says while it works; words with personal data in them are left out."""
+        policy = self._policy(running.principal)
+        kinds = policy.kinds("mask", "block") if policy.tool_results else ()
+        if not kinds:
+            return report
+
+        def hidden(done: float, total: float, text: str) -> None:
+            report(done, total, "" if find(text, kinds) else text)
+
         return hidden
 
     async def keep(self, running: Running) -> None:
@@ -223,7 +247,8 @@ class Privacy:
     async def load(self, principal: Principal, thread: ThreadId) -> Masks:
         """The masks of one of the user's conversations."""
         found = (await self._load(principal, [thread])).get(thread)
-        return Masks() if found is None else found  # one without a readable value is still one
+        # One without a readable value is still one.
+        return Masks(whole=True) if found is None else found
 
     async def of_reader(
         self, principal: Principal, thread: ThreadId, turn: TurnId, payloads: Sequence[bytes]
@@ -250,7 +275,7 @@ class Privacy:
         shown = [
             replace(
                 message,
-                parts=tuple(_restored(part, masks, trusted) for part in message.parts),
+                parts=tuple(restored(part, masks, trusted) for part in message.parts),
                 metadata=masks.restore_all(message.metadata),
             )
             for message in page
@@ -285,41 +310,54 @@ class Privacy:
     def _policy(self, principal: Principal) -> PrivacyPolicy:
         return self._policies.of(principal.workspace).privacy
 
-    async def _find(self, policy: PrivacyPolicy, text: str, kinds: tuple[str, ...]) -> list[Found]:
-        finder = self._finder if policy.presidio else None
-        if finder is not None:
-            return await asyncio.to_thread(lambda: find(text, kinds, finder.find(text)))
-        if len(text) > _INLINE_CHARS_MAX:
-            return await asyncio.to_thread(find, text, kinds)
-        return find(text, kinds)
+    async def _complete(self, running: Running, masks: Masks) -> None:
+        """Learn which placeholders the conversation has, before another one is made."""
+        if not masks.whole:
+            masks.learn(await self.load(running.principal, running.thread))
 
-    def _judge(self, policy: PrivacyPolicy, found: list[Found]) -> None:
+    def _judge(self, principal: Principal, policy: PrivacyPolicy, found: list[Found]) -> None:
         """Count what was found; raise `PersonalData` when some of it is blocked."""
-        blocked = [hit for hit in found if hit.kind in policy.kinds("block")]
-        for hit in found:
-            action = "block" if hit in blocked else "mask"
-            self._metrics.guardrail("privacy", hit.rule or hit.kind, action)
+        blocks = policy.kinds("block")
+        self._count(principal, found, blocks=blocks)
+        blocked = [hit for hit in found if hit.kind in blocks]
         if blocked:
-            what = " and ".join(sorted({NAMES[hit.kind] for hit in blocked}))
-            raise PersonalData(
-                f"Your message has {what} in it, which is not to be sent here. "
-                "Nothing was kept. Take it out and send the message again."
-            )
+            raise refused(blocked)
+
+    def _count(
+        self,
+        principal: Principal,
+        hits: Sequence[Found],
+        running: Running | None = None,
+        *,
+        blocks: Sequence[str] = (),
+    ) -> None:
+        turn = running.turn if running else None
+        rules = Counter((hit.rule or hit.kind, hit.kind in blocks) for hit in hits)
+        for (rule, blocked), count in rules.items():
+            action = "block" if blocked else "mask"
+            self._hits.guard(principal, "privacy", rule, action, turn=turn, count=count)
+
+    def _is_clean(self, message: ChatMessage, kinds: tuple[str, ...]) -> bool:
+        """Whether nothing is found in a message; remembered, as most are seen again and again."""
+        content, calls = str(message["content"]), message.get("tool_calls") or ()
+        written = content + (msgspec.json.encode(calls).decode() if calls else "")
+        key = hash((written, kinds))
+        if key in self._clean:
+            return True
+        if find(written, kinds):
+            return False
+        if len(self._clean) >= _CLEAN_MAX:
+            self._clean.clear()
+        self._clean.add(key)
+        return True
 
     def _hidden(self, masks: Masks, kinds: tuple[str, ...], message: ChatMessage) -> ChatMessage:
-        content = message["content"]
-        if not isinstance(content, str) or not content:
+        if not masks and self._is_clean(message, kinds):
             return message
-        key = hash((content, kinds))
-        if key in self._clean and not masks:
-            return message
-        masked = masks.mask(content, kinds)
-        if masked == content:
-            if len(self._clean) >= _CLEAN_MAX:
-                self._clean.clear()
-            self._clean.add(key)
-            return message
-        return {**message, "content": masked}
+        hidden = {**message, "content": masks.mask(str(message["content"]), kinds)}
+        if message.get("tool_calls"):
+            hidden["tool_calls"] = masks.mask_all(message["tool_calls"], kinds)
+        return hidden
 
     def _seal(
         self, principal: Principal, thread: ThreadId, masks: Masks
@@ -346,42 +384,10 @@ class Privacy:
             value = self._sealer.open(bytes(row.sealed), place)
             known.setdefault(row.thread, {})[row.placeholder] = value
         return {
-            thread: Masks({n: v for n, v in values.items() if v is not None}, values)
+            thread: Masks({n: v for n, v in values.items() if v is not None}, values, whole=True)
             for thread, values in known.items()
         }
 
 
 def _place(principal: Principal, thread: ThreadId, placeholder: str) -> str:
     return "\0".join((principal.workspace, principal.user, thread, placeholder))
-
-
-def _texts(history: Sequence[Message]) -> list[str]:
-    return [p.text for m in history for p in m.parts if isinstance(p, TextPart)]
-
-
-def _each_text(message: Message, change: Any) -> Message:  # Any: str -> str, a closure
-    parts = tuple(
-        msgspec.structs.replace(part, text=change(part.text))
-        if isinstance(part, TextPart)
-        else part
-        for part in message.parts
-    )
-    return replace(message, parts=parts)
-
-
-def _restored(part: Part, masks: Masks, trusted: Sequence[str]) -> Part:
-    if isinstance(part, ToolPart):
-        approval = part.approval
-        if approval is not None and approval.server in trusted:
-            clear = masks.restore_all(approval.arguments)
-            approval = msgspec.structs.replace(approval, arguments=clear)
-        return msgspec.structs.replace(
-            part,
-            arguments=masks.restore_all(part.arguments),
-            text=masks.restore(part.text),
-            widget=masks.restore_all(part.widget),
-            approval=approval,
-        )
-    if isinstance(part, TextPart | ReasoningPart):
-        return msgspec.structs.replace(part, text=masks.restore(part.text))
-    return part

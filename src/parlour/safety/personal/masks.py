@@ -9,8 +9,8 @@ back where the owner's own reader is served, and nowhere else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import msgspec
@@ -30,6 +30,10 @@ WORDS = {  # of each kind, in its placeholder
 PLACEHOLDER = re.compile(r"\\?\[([A-Z]{2,6}_[1-9]\d{0,3})\\?\]")  # some models escape brackets
 MARK = re.compile(rb"\[[A-Z]{2,6}_[1-9]")  # the same, roughly, in JSON bytes
 LONGEST = 16  # characters of a placeholder, escapes included
+NUMBER_MIN = 1_000_000  # a smaller one is nobody's
+LABEL_CHARS_MAX = 40  # of a field's name, which may say what its value is
+
+Find = Callable[[str], list[Found]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +45,19 @@ class Masked:
 
 
 class Masks:
-    """The placeholders of one conversation. `fresh` are those that are not stored yet."""
+    """The placeholders of one conversation. `fresh` are those that are not stored yet.
 
-    def __init__(self, known: Mapping[str, str] | None = None, taken: Iterable[str] = ()) -> None:
+    `whole`: it has all that the store has. Before, nothing new may be named.
+    """
+
+    def __init__(
+        self,
+        known: Mapping[str, str] | None = None,
+        taken: Iterable[str] = (),
+        *,
+        whole: bool = False,
+    ) -> None:
+        self.whole = whole
         self.values: dict[str, str] = dict(known or {})  # placeholder -> value
         self._taken = set(taken)  # placeholders whose value cannot be read any more
         self.fresh: list[Masked] = []
@@ -57,6 +71,7 @@ class Masks:
 
     def learn(self, other: Masks) -> None:
         """Take in what the store has."""
+        self.whole = self.whole or other.whole
         self._taken |= other._taken
         for name, value in other.values.items():
             if self.values.setdefault(name, value) == value:
@@ -78,15 +93,30 @@ class Masks:
         return "".join(pieces)
 
     def mask_all(self, value: Any, kinds: Iterable[str]) -> Any:
-        """The same for every string in a JSON value, keys left as they are."""
+        """The same for all that is written in a JSON value."""
         kinds = tuple(kinds)
+        return self.replaced_all(value, lambda text: find(text, kinds))
+
+    def replaced_all(self, value: Any, finds: Find, label: str = "") -> Any:
+        """What `finds` finds in a JSON value replaced: in texts, names of fields and whole numbers.
+
+        `label` is the name of the field that the value stands in.
+        """
         if isinstance(value, str):
-            return self.mask(value, kinds)
+            return self.replaced(value, _found(value, finds, label))
         if isinstance(value, dict):
             fields = cast("dict[str, Any]", value)
-            return {key: self.mask_all(inner, kinds) for key, inner in fields.items()}
+            return {
+                self.replaced(name, finds(name)): self.replaced_all(inner, finds, name)
+                for name, inner in fields.items()
+            }
         if isinstance(value, list):
-            return [self.mask_all(inner, kinds) for inner in cast("list[Any]", value)]
+            items = cast("list[Any]", value)
+            return [self.replaced_all(inner, finds, label) for inner in items]
+        if isinstance(value, int) and value >= NUMBER_MIN:
+            written = str(value)
+            hidden = self.replaced(written, _found(written, finds, label))
+            return value if hidden == written else hidden
         return value
 
     def restore(self, text: str) -> str:
@@ -101,7 +131,7 @@ class Masks:
             return self.restore(value)
         if isinstance(value, dict):
             fields = cast("dict[str, Any]", value)
-            return {key: self.restore_all(inner) for key, inner in fields.items()}
+            return {self.restore(key): self.restore_all(inner) for key, inner in fields.items()}
         if isinstance(value, list):
             return [self.restore_all(inner) for inner in cast("list[Any]", value)]
         return value
@@ -145,6 +175,14 @@ class Masks:
             self._known = None
             self.fresh.append(Masked(name, value))
         return name
+
+
+def _found(text: str, finds: Find, label: str) -> list[Found]:
+    """What is found in a text that may be known by what stands before it."""
+    before = f"{label[-LABEL_CHARS_MAX:]}: " if label else ""
+    at = len(before)
+    hits = finds(f"{before}{text}") if before else finds(text)
+    return [replace(hit, start=hit.start - at, end=hit.end - at) for hit in hits if hit.start >= at]
 
 
 def _written(text: str) -> list[str]:
