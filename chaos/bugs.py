@@ -70,9 +70,12 @@ def key_is_ignored() -> None:
 
 def stop_is_deaf() -> None:
     """Stop is acknowledged and does nothing."""
-    from parlour.chat.turn import TurnRunner
+    from parlour.chat.stopping import Stops
 
-    TurnRunner.stop_here = lambda self, turn: None  # type: ignore[method-assign]
+    async def nod(self: Stops, principal: Any, thread: Any, turn: Any) -> None:
+        """Nothing."""
+
+    Stops.stop = nod  # type: ignore[method-assign]
 
 
 def cut_is_done() -> None:

@@ -24,6 +24,7 @@ SECRET = "a secret of the storm, long enough for HS256"
 FAILS = (aiohttp.ClientError, OSError, TimeoutError, UnicodeDecodeError)
 SEND_S = 20.0  # keeps sending one message for so long
 READ_S = 60.0  # keeps coming back for one turn for so long
+STOP_S = 60.0  # keeps asking for its end for so long
 Addresses = Callable[[], Sequence[str]]
 
 
@@ -136,11 +137,12 @@ class Client:
 
     async def _stop_later(self, message: Message, turn: str) -> None:
         await asyncio.sleep(self._chance.uniform(0.05, 1.0))
-        for _ in range(20):
+        message.stop_asked_at = time.monotonic()
+        while time.monotonic() < message.stop_asked_at + STOP_S:
             with contextlib.suppress(*FAILS):
                 url = f"{self._address()}/api/threads/{message.thread}/turns/{turn}/stop"
                 async with self.http.post(url) as response:
-                    if response.status == 202:
+                    if response.status == 202:  # 503 `stop_pending`: stored, not confirmed
                         message.stop_acked_at = time.monotonic()
                         return
             await asyncio.sleep(0.2)

@@ -102,8 +102,12 @@ async def session() -> dict[str, list[float]]:
                         (f"{FILLED} answers of another workspace", FILLED),
                         (f"and {QUEUED} more questions of it waiting", FILLED + QUEUED),
                     ):
-                        async with crowd(it, many):
-                            found[name] = await first_words(it)
+                        try:
+                            async with crowd(it, many):
+                                found[name] = await first_words(it)
+                        except FAILS:
+                            print("\n".join(it.said))
+                            raise
                     return found
 
 

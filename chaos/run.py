@@ -21,7 +21,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from chaos.bugs import BUGS, FOUND_BY
-from chaos.check import Violation, check, stops
+from chaos.check import Violation, check, stops, waits
 from chaos.clients import Client
 from chaos.house import LEASE_S, Stormed, house, postgres
 from chaos.nemesis import BROKEN_REPLIES, Nemesis, plan
@@ -194,8 +194,8 @@ def _storms(results: list[Result], seconds: float) -> list[str]:
         f"| {len(r.evidence.nemesis)} | {len(r.evidence.generations)} | {len(r.violations)} |"
         for r in results
     ]
-    late = sorted(late_s for r in results for late_s, _ in stops(r.evidence))
-    at = {share: late[int(share * (len(late) - 1))] if late else 0.0 for share in (0.5, 0.99, 1.0)}
+    late = _spread([late_s for r in results for late_s, _ in stops(r.evidence)])
+    waited = _spread([wait_s for r in results for wait_s in waits(r.evidence)])
     return [
         f"{len(results)} runs of {seconds:g} seconds with {CLIENTS} people each, "
         f"{sum(r.took_s for r in results) / 60:.0f} minutes in all: "
@@ -205,10 +205,18 @@ def _storms(results: list[Result], seconds: float) -> list[str]:
         "| ---: | ---: | ---: | ---: | ---: | ---: |",
         *rows,
         "",
-        f"{len(late)} stops: upstream's last word came {1_000 * at[0.5]:.0f} ms (median), "
-        f"{1_000 * at[0.99]:.0f} ms (p99), {1_000 * at[1.0]:.0f} ms (most) after the "
-        "acknowledgement.",
+        f"{sum(len(stops(r.evidence)) for r in results)} stops: upstream's last word came {late} "
+        "after the acknowledgement.",
+        f"From the first time that it was asked for, a stop was acknowledged after {waited}: lines "
+        "that are cut and processes that are gone are in these.",
     ]
+
+
+def _spread(seconds: list[float]) -> str:
+    """Median, p99 and the most of some times."""
+    times = sorted(seconds) or [0.0]
+    at = [1_000 * times[int(share * (len(times) - 1))] for share in (0.5, 0.99, 1.0)]
+    return f"{at[0]:.0f} ms (median), {at[1]:.0f} ms (p99), {at[2]:.0f} ms (most)"
 
 
 def _bugs(results: list[Result]) -> list[str]:

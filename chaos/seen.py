@@ -43,6 +43,7 @@ class Message:
     words: list[str]  # what upstream says to it when all is well
     attempts: list[Attempt] = field(default_factory=list[Attempt])
     readers: list[Reader] = field(default_factory=list[Reader])
+    stop_asked_at: float | None = None  # for the first time
     stop_acked_at: float | None = None
     stored: dict[str, Any] | None = None  # the answer as the store has it when all is over
 

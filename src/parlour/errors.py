@@ -30,6 +30,7 @@
     |- LimitsUnavailable       503  limits_unavailable
     |- ModelUnpriced           503  model_unpriced
     |- ShuttingDown            503  shutting_down
+    |- StopPending             503  stop_pending (stored, and not confirmed by the process)
     |- StoreUnavailable        503  store_unavailable
     |- Upstream                502  upstream_*   (a model provider did not answer as agreed)
     |- TurnLost                500  turn_lost    (its process died)
@@ -287,6 +288,16 @@ class ShuttingDown(Problem):
     code = "shutting_down"
     status = 503
     title = "Restarting"
+    retryable = True
+    retry_after_s = 2
+
+
+class StopPending(Problem):
+    """A stop is stored, and the process that answers has not confirmed it in time."""
+
+    code = "stop_pending"
+    status = 503
+    title = "The stop is on its way"
     retryable = True
     retry_after_s = 2
 

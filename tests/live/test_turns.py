@@ -315,6 +315,18 @@ async def test_a_stop_reaches_the_owner_with_its_heartbeat(database: Database) -
     assert not await turns.request_stop(ANN, THREAD, claim.turn)
 
 
+async def test_a_look_finds_what_was_stopped_and_what_others_own(database: Database) -> None:
+    turns = Turns(database)
+    here = await claimed(turns, new_turn())
+    there = await claimed(turns, new_turn(thread=ThreadId("other")))
+    both = [here.turn, there.turn]
+    assert await turns.to_stop("process-1", both) == []
+    assert sorted(await turns.to_stop("process-2", both)) == sorted(both)
+    await turns.request_stop(ANN, THREAD, here.turn)
+    assert await turns.to_stop("process-1", both) == [here.turn]
+    assert await turns.to_stop("process-1", [there.turn]) == []
+
+
 @pytest.mark.promise("P5")
 async def test_a_silent_owners_turn_is_closed_with_what_was_said(database: Database) -> None:
     turns = Turns(database)

@@ -142,7 +142,7 @@ def router(
         thread = ThreadId(chat_id)
         turn = await streams.readings.latest(principal, thread)
         if turn is not None:
-            await runner.stop(principal, thread, turn)
+            await runner.stops.stop(principal, thread, turn)
         await decisions.stop(principal, thread, None)
         return StopBody(turn_id=turn)
 

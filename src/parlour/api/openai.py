@@ -8,6 +8,7 @@ resume here, so a caller that goes away stops the turn.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ from parlour.errors import (
     Problem,
     QuotaExceeded,
     RateLimited,
+    StopPending,
     Upstream,
 )
 from parlour.events import types as ev
@@ -156,7 +158,8 @@ def router(*, access: Access, runner: TurnRunner, streams: Streams) -> APIRouter
         started = await runner.start(principal, replace(to_ask(body), shown=given or shown))
 
         async def stop() -> None:
-            await runner.stop(principal, started.thread, started.turn)
+            with contextlib.suppress(StopPending):  # it is stored, and nobody waits for more
+                await runner.stops.stop(principal, started.thread, started.turn)
 
         if not body.stream:
             payloads = await _read_all(request, streams, principal, started)

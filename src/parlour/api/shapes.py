@@ -75,7 +75,7 @@ class FollowupsBody(_Shape):
 
 
 class StopBody(_Shape):
-    """A stop was asked for."""
+    """The turn has ended, or nothing ran."""
 
     turn_id: str | None
 

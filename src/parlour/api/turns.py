@@ -76,7 +76,7 @@ def router(
     @routes.post("/{turn}/stop", status_code=202)
     async def stop(thread: IdPath, turn: IdPath, principal: Principal = who) -> StopBody:
         """Stop a turn, keeping what was said; one that waits for a decision takes it as a no."""
-        await runner.stop(principal, ThreadId(thread), TurnId(turn))
+        await runner.stops.stop(principal, ThreadId(thread), TurnId(turn))
         await decisions.stop(principal, ThreadId(thread), TurnId(turn))
         return StopBody(turn_id=turn)
 

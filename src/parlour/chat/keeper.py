@@ -59,7 +59,7 @@ class Keeper:
         self._lease_s = lease_s
         self._beat_s = lease_s / BEATS
         self._serving = False
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._taking: set[asyncio.Task[None]] = set()
 
     async def start(self, *, serving: bool = True) -> None:
@@ -72,7 +72,8 @@ class Keeper:
         self._serving = serving
         if not serving:
             await self._reap()
-        self._task = asyncio.create_task(self._beat(), name="keeper")
+        self._tasks.add(asyncio.create_task(self._beat(), name="keeper"))
+        self._tasks.add(asyncio.create_task(self._runner.stops.listen(), name="stops"))
 
     async def leave(self) -> None:
         """Go on with no more turns; those that are on their way here are left to others."""
@@ -81,8 +82,7 @@ class Keeper:
     async def close(self) -> None:
         """Stop beating."""
         await self.leave()
-        if self._task:
-            await _cancelled({self._task})
+        await _cancelled(self._tasks)
 
     async def _beat(self) -> None:
         while True:

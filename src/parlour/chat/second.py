@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from parlour.chat.ask import Ask
 from parlour.domain import Principal, ThreadId, TurnId
-from parlour.errors import TurnInProgress, TurnNotFound
+from parlour.errors import StopPending, TurnInProgress, TurnNotFound
 from parlour.policy import Policies
 from parlour.store.turns import Turns
 
@@ -96,7 +96,7 @@ class SecondMessages:
     async def _stop_first(self, principal: Principal, thread: ThreadId) -> None:
         turn = await self._store.running(principal, thread)
         if turn is not None:
-            with contextlib.suppress(TurnNotFound):
+            with contextlib.suppress(TurnNotFound, StopPending):  # then it is waited for
                 await self._stop(principal, thread, turn)
 
     async def _until_free(self, principal: Principal, thread: ThreadId, until: float) -> None:

@@ -31,10 +31,11 @@ from parlour.chat.privacy import Privacy, Taken
 from parlour.chat.running import Running, TurnLimits
 from parlour.chat.second import SecondMessages
 from parlour.chat.sink import TurnSink
+from parlour.chat.stopping import Stops
 from parlour.chat.summary import Remembering
 from parlour.chat.tab import Tab
 from parlour.chat.till import Entry, Till
-from parlour.domain import Message, MessageId, Principal, TextPart, ThreadId, TurnId
+from parlour.domain import Message, MessageId, Principal, TextPart, TurnId
 from parlour.errors import (
     Internal,
     Problem,
@@ -100,11 +101,17 @@ class TurnRunner:
         self._limits = limits
         self._metrics = metrics
         self._draining = False
+        self.stops = Stops(
+            store=store,
+            events=events,
+            owner=self.owner,
+            running=self.running,
+            stop_here=self.stop_here,
+        )
         self._second = SecondMessages(
-            store=store, policies=policies, ended=self._ended, stop=self.stop
+            store=store, policies=policies, ended=self._ended, stop=self.stops.stop
         )
         self._on_given_up: GivenUp | None = None
-        events.on_stop(self.stop_here)
 
     def on_given_up(self, hear: GivenUp) -> None:
         """Who hears that a new message has put aside what waited for a decision."""
@@ -176,14 +183,6 @@ class TurnRunner:
         finally:
             if joined:
                 self.room.leave(principal.workspace)
-
-    async def stop(self, principal: Principal, thread: ThreadId, turn: TurnId) -> None:
-        """Stop a turn wherever it runs. Raises `TurnNotFound`; stopping twice is fine."""
-        await self._store.request_stop(principal, thread, turn)
-        if turn in self.running:
-            self.stop_here(turn)
-        else:
-            await self._events.request_stop(turn)
 
     def stop_here(self, turn: str) -> None:
         """Stop a turn if this process runs it."""

@@ -179,7 +179,7 @@ class Turns:
         )
 
     async def request_stop(self, principal: Principal, thread: ThreadId, turn: TurnId) -> bool:
-        """Ask whoever owns the turn to stop it; it learns at its next heartbeat at the latest.
+        """Ask whoever owns the turn to stop it; it learns at its next look at the latest.
 
         False when it has ended already. Raises `TurnNotFound`.
         """
@@ -187,6 +187,11 @@ class Turns:
         if not rows:
             raise TurnNotFound("There is no such turn in this conversation.")
         return bool(rows[0][0])
+
+    async def to_stop(self, owner: str, turns: Sequence[TurnId]) -> list[TurnId]:
+        """Which of these somebody asked to stop, or are not the owner's any more."""
+        rows = await self._database.fetch(_TO_STOP, {"owner": owner, "turns": list(turns)})
+        return [TurnId(row[0]) for row in rows]
 
     async def reap(
         self, price: Callable[[str, ModelCall], ModelCall], *, leave: Leave
@@ -327,6 +332,11 @@ asked AS (
   UPDATE turns SET stop_requested = true FROM found
   WHERE turns.id = found.id AND turns.status = 'running' RETURNING turns.id)
 SELECT asked.id IS NOT NULL FROM found LEFT JOIN asked USING (id)
+"""
+
+_TO_STOP: LiteralString = """
+SELECT id FROM turns
+WHERE id = ANY(%(turns)s::text[]) AND (stop_requested OR owner <> %(owner)s)
 """
 
 _EVENTS: LiteralString = """

@@ -417,7 +417,7 @@ export interface StartedBody {
   joined: boolean;
 }
 
-/** A stop was asked for. */
+/** The turn has ended, or nothing ran. */
 export interface StopBody {
   turn_id: string | null;
 }
