@@ -58,10 +58,14 @@ class Role(StrEnum):
 
 
 class TextPart(msgspec.Struct, tag_field="type", tag="text", frozen=True, omit_defaults=True):
-    """Words. `round` is the model call that said them, counted from 1 (0 in a user message)."""
+    """Words. `round` is the model call that said them, counted from 1 (0 in a user message).
+
+    `withdrawn` says why they stand in place of an answer that was withdrawn (a stable word).
+    """
 
     text: str
     round: int = 0
+    withdrawn: str = ""
 
 
 class ReasoningPart(
@@ -110,6 +114,14 @@ class ToolPart(msgspec.Struct, tag_field="type", tag="tool", frozen=True, omit_d
     approval: ApprovalNote | None = None
 
 
+class NoticePart(msgspec.Struct, tag_field="type", tag="notice", frozen=True, omit_defaults=True):
+    """What people were told beside the answer, and should still know later: `kind` is stable."""
+
+    kind: str
+    text: str
+    round: int = 0
+
+
 class ErrorPart(msgspec.Struct, tag_field="type", tag="error", frozen=True, omit_defaults=True):
     """Why a turn failed: stable code, a sentence for people, and whether trying again can help."""
 
@@ -119,7 +131,7 @@ class ErrorPart(msgspec.Struct, tag_field="type", tag="error", frozen=True, omit
     reference: str = ""
 
 
-Part = TextPart | ReasoningPart | ToolPart | ErrorPart
+Part = TextPart | ReasoningPart | ToolPart | NoticePart | ErrorPart
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,10 @@ async def test_an_ordered_policy_switches_before_the_first_word_and_says_so(
         assert "openai:mock-1" in notices[0].text
         assert "anthropic:mock-1" in notices[0].text
         assert len(second.requests) == 1
+        _, body = await house.get("/api/threads/c1")
+        assert [p["text"] for p in body["messages"][1]["parts"] if p["type"] == "notice"] == [
+            notices[0].text
+        ]
 
 
 async def test_after_the_first_word_nothing_is_switched_or_tried_again(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from parlour.api.access import LOCAL
-from parlour.domain import ModelCall, ThreadId, TurnStatus
+from parlour.domain import ModelCall, NoticePart, TextPart, ThreadId, TurnStatus
 from parlour.events import types as ev
 from parlour.store.database import Database
 from parlour.store.lost import Leave
@@ -85,6 +86,28 @@ async def test_what_it_says_is_checked_as_when_it_began(
             assert KEY[:12].encode() not in shown
         _, body = await house.get(f"/api/threads/{THREAD}")
         assert KEY not in str(body)
+
+
+async def test_what_was_told_beside_the_answer_is_kept_by_who_goes_on(
+    open_house: OpenHouse, database: Database
+) -> None:
+    claim = await left_behind(database, "hello")
+    told = NoticePart("route_switched", "B answers instead of A.", 1)
+    partial = msgspec.json.encode((told, TextPart("Hel", 1))).decode()
+    await database.fetch(
+        "UPDATE turns SET partial = %(partial)s WHERE id = %(turn)s RETURNING id",
+        {"partial": partial, "turn": claim.turn},
+    )
+    async with open_house(SCRIPT, limits={"lease_s": 1}) as house:
+        notices = [e for e in await answered(house, claim.turn) if isinstance(e, ev.Notice)]
+        assert [notice.text for notice in notices] == [told.text]
+        _, body = await house.get(f"/api/threads/{THREAD}")
+        notice, answer = body["messages"][1]["parts"]
+        assert (notice["type"], notice["text"], answer["text"]) == (
+            "notice",
+            told.text,
+            "Hello there.",
+        )
 
 
 def priced(_: str, call: ModelCall) -> ModelCall:

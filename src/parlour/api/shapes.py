@@ -121,7 +121,7 @@ class ThreadBody(_Shape):
 
 
 class MessageBody(_Shape):
-    """A message; `parts` are of type text, reasoning, tool or error."""
+    """A message; `parts` are of type text, reasoning, tool, notice or error."""
 
     id: str
     role: Literal["user", "assistant"]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from parlour.domain import ErrorPart, Part, ReasoningPart, TextPart, ToolPart
+from parlour.domain import ErrorPart, NoticePart, Part, ReasoningPart, TextPart, ToolPart
 from parlour.events.types import (
     Approval,
     Event,
     Failure,
     Finalize,
+    Notice,
     Plan,
     Reasoning,
+    Replace,
     RoundEnd,
     Token,
     ToolCall,
@@ -51,7 +53,10 @@ def events_of_parts(parts: tuple[Part, ...]) -> list[Event]:
         match part:
             case TextPart():
                 events += _round_end(worked, part.round)
-                events.append(Token(text=part.text))
+                if part.withdrawn:
+                    events.append(Replace(text=part.text, reason=part.withdrawn))
+                else:
+                    events.append(Token(text=part.text))
             case ReasoningPart():
                 events += _round_end(worked, part.round)
                 events.append(Reasoning(text=part.text))
@@ -59,6 +64,8 @@ def events_of_parts(parts: tuple[Part, ...]) -> list[Event]:
                 events += _round_end(worked, part.round)
                 worked = part.round
                 events += _tool_events(part)
+            case NoticePart():
+                events.append(Notice(kind=part.kind, text=part.text))
             case ErrorPart():
                 pass
     return events

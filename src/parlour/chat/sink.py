@@ -15,14 +15,24 @@ from typing import Any
 import msgspec
 
 from parlour.chat.outflow import Outflow, silence
-from parlour.domain import ApprovalNote, Part, ReasoningPart, TextPart, ToolPart, Usage
+from parlour.domain import (
+    ApprovalNote,
+    NoticePart,
+    Part,
+    ReasoningPart,
+    TextPart,
+    ToolPart,
+    Usage,
+)
 from parlour.errors import Problem
 from parlour.events.log import TurnLog
 from parlour.events.types import (
+    PASSING,
     RESTART,
     TOKEN,
     Approval,
     Event,
+    Notice,
     Reasoning,
     Replace,
     Restart,
@@ -68,6 +78,7 @@ class TurnSink:
         self._reasoning_flow: Outflow | None = None
         self._opening = ""  # what the answer began with, in words of ours
         self._withdrawn = 0  # events at the beginning of the log whose words are withdrawn
+        self._why = ""  # words of ours stand in place of what was withdrawn: the reason
         self.restarts: list[int] = []  # rounds that began anew in another process
 
     def filter(self, answer: Outflow, reasoning: Outflow) -> None:
@@ -170,7 +181,8 @@ class TurnSink:
         silent = silence()
         self.filter(silent, silent)
         self._close_part()
-        self._parts = [part for part in self._parts if isinstance(part, ToolPart)]
+        self._parts = [part for part in self._parts if isinstance(part, ToolPart | NoticePart)]
+        self._why = reason
         self._withdrawn = len(self.log.payloads)
         text = self._opening + text
         self.log.append(Replace(text=text, reason=reason))
@@ -202,7 +214,14 @@ class TurnSink:
     # --- everything else ---
 
     def event(self, event: Event) -> None:
-        """Something other than text happened: publish it and keep what belongs to the message."""
+        """Something other than text happened: publish it and keep what belongs to the message.
+
+        A notice that is kept is said once.
+        """
+        if isinstance(event, Notice) and event.kind not in PASSING:
+            if any(_is_notice(part, event) for part in self._parts):
+                return
+            self._parts.append(NoticePart(event.kind, event.text, self._round))
         if isinstance(event, ToolCall | RoundEnd | Restart):
             self.drain()
         self.log.append(event)
@@ -226,7 +245,7 @@ class TurnSink:
             case Restart():
                 self.restarts.append(event.round)
                 self._words.clear()
-                self._parts = [p for p in self._parts if getattr(p, "round", 0) != event.round]
+                self._parts = [p for p in self._parts if stays(p, event)]
                 if self._opening and event.round == 1:
                     self._say(self._opening)
             case _:
@@ -347,7 +366,7 @@ class TurnSink:
     def _open_part(self) -> Part:
         words = self._words.join()
         if self._thinking_since is None:
-            return TextPart(words, self._round)
+            return TextPart(words, self._round, self._why)
         elapsed = round((time.monotonic() - self._thinking_since) * 1000)
         return ReasoningPart(words, self._round, elapsed)
 
@@ -371,6 +390,16 @@ class TurnSink:
         for place, part in enumerate(self._parts):
             if isinstance(part, ToolPart) and part.call_id == call_id and not _is_over(part):
                 self._parts[place] = msgspec.structs.replace(part, **changes)
+
+
+def stays(part: Part, restart: Restart) -> bool:
+    """Whether a part is still said when a round starts over."""
+    return isinstance(part, NoticePart) or getattr(part, "round", 0) != restart.round
+
+
+def _is_notice(part: Part, notice: Notice) -> bool:
+    told = isinstance(part, NoticePart)
+    return told and (part.kind, part.text) == (notice.kind, notice.text)
 
 
 def _restarts(payloads: list[bytes]) -> list[int]:

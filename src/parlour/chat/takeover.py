@@ -19,14 +19,16 @@ from parlour.chat.page import PageContext
 from parlour.chat.privacy import Privacy
 from parlour.chat.replay import events_of_parts
 from parlour.chat.running import Running
-from parlour.chat.sink import TurnSink
+from parlour.chat.sink import TurnSink, stays
 from parlour.chat.tab import Tab
 from parlour.chat.till import Till
-from parlour.domain import Part, ReasoningPart, TextPart, ToolPart
+from parlour.domain import NoticePart, Part, ReasoningPart, TextPart, ToolPart
 from parlour.events.log import EventLog, TurnLog
 from parlour.events.types import (
+    PASSING,
     Event,
     Finalize,
+    Notice,
     Plan,
     Reasoning,
     Replace,
@@ -185,13 +187,15 @@ def parts_of(events: list[Event]) -> tuple[Part, ...]:
             case ToolResult():
                 _settle(parts, event)
             case Restart():
-                parts = [part for part in parts if getattr(part, "round", 0) != event.round]
+                parts = [part for part in parts if stays(part, event)]
                 current = event.round
             case Replace():
-                parts = [part for part in parts if isinstance(part, ToolPart)]
-                parts.append(TextPart(event.text, current))
+                parts = [part for part in parts if isinstance(part, ToolPart | NoticePart)]
+                parts.append(TextPart(event.text, current, event.reason))
             case RoundEnd():
                 current = event.round + 1
+            case Notice():
+                _add_notice(parts, event, current)
             case _:
                 pass
     return tuple(parts)
@@ -214,6 +218,15 @@ def _add(parts: list[Part], event: Token | Reasoning, current: int) -> None:
         parts[-1] = msgspec.structs.replace(last, text=last.text + event.text)
     else:
         parts.append(kind(event.text, current))
+
+
+def _add_notice(parts: list[Part], event: Notice, current: int) -> None:
+    """In front of the words that are being said, as the sink has it."""
+    if event.kind in PASSING:
+        return
+    last = parts[-1] if parts else None
+    speaking = isinstance(last, TextPart | ReasoningPart) and last.round == current
+    parts.insert(len(parts) - speaking, NoticePart(event.kind, event.text, current))
 
 
 def _settle(parts: list[Part], result: ToolResult) -> None:

@@ -181,12 +181,15 @@ class Restart(_Event, frozen=True, tag="restart"):
 class Notice(_Event, frozen=True, tag="notice"):
     """Something people should know beside the answer: `kind` is a stable word.
 
-    Among them `limit`: a limit kept tools from being called, so something may be missing.
+    Among them `limit`: a limit kept tools from being called, so something may be missing. Kept
+    with the message, once, but for `masked` and `quota_warning`: those are of the moment.
     """
 
     kind: str
     text: str
 
+
+PASSING = frozenset({"masked", "quota_warning"})  # kinds of notice that are not kept
 
 Event = (
     Plan

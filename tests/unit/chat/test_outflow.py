@@ -165,7 +165,7 @@ def test_what_is_withdrawn_leaves_the_message_and_is_not_stored():
     it = replaced()
     tool, instead = it.parts()
     assert isinstance(tool, ToolPart)
-    assert instead == TextPart(INSTEAD, 2)
+    assert instead == TextPart(INSTEAD, 2, "output")
     stored = unpack_events(it.packed_events(ev.Finalize(status="done")))
     assert len(stored) == len(it.log.payloads) + 1, "the numbers of events stay"
     assert SECRET.encode() not in b"".join(stored)

@@ -6,12 +6,16 @@ import asyncio
 
 import pytest
 
+from parlour.chat.replay import events_of_parts
 from parlour.chat.sink import AnswerTooLong, TurnSink, unpack_events
-from parlour.domain import ReasoningPart, TextPart, ToolPart, Usage
+from parlour.chat.takeover import parts_of
+from parlour.domain import NoticePart, Part, ReasoningPart, TextPart, ToolPart, Usage
 from parlour.events.log import Cursor, Pace, TurnLog
 from parlour.events.types import (
     Finalize,
+    Notice,
     Reasoning,
+    Replace,
     Restart,
     RoundEnd,
     Token,
@@ -146,3 +150,52 @@ def test_words_of_ours_stay_when_the_round_starts_over_or_is_withdrawn():
     assert [part.text for part in it.parts()] == ["I am an AI. Hello."]  # type: ignore[union-attr]
     it.replace("Withdrawn.", "secret")
     assert [part.text for part in it.parts()] == ["I am an AI. Withdrawn."]  # type: ignore[union-attr]
+
+
+ROUTE = Notice(kind="route_switched", text="B answers instead of A.")
+
+
+def test_a_notice_belongs_to_the_message_and_is_said_once():
+    it = sink()
+    it.event(ROUTE)
+    it.text("Hel")
+    it.event(ROUTE)
+    it.event(Notice(kind="limit", text="Enough."))
+    it.text("lo.")
+    told = NoticePart("limit", "Enough.", 1)
+    assert it.parts() == (NoticePart(ROUTE.kind, ROUTE.text, 1), told, TextPart("Hello.", 1))
+    events = [decode(payload) for payload in it.log.payloads]
+    assert [event.kind for event in events if isinstance(event, Notice)] == [ROUTE.kind, "limit"]
+    assert parts_of(events) == it.parts(), "another process makes the same of what it reads"
+
+
+@pytest.mark.parametrize("kind", ["masked", "quota_warning"])
+def test_a_notice_of_the_moment_is_said_and_not_kept(kind: str):
+    it = sink()
+    it.event(Notice(kind=kind, text="ann@example.com"))
+    it.text("Hello.")
+    assert it.parts() == (TextPart("Hello.", 1),)
+    assert parts_of([decode(payload) for payload in it.log.payloads]) == it.parts()
+
+
+def test_notices_stay_when_a_round_starts_over_and_when_the_answer_is_withdrawn():
+    it = sink()
+    it.event(ROUTE)
+    it.text("one")
+    it.event(Restart(round=1, reason="the process was replaced"))
+    it.event(ROUTE)  # as whoever goes on says it again
+    it.text("two")
+    it.replace("Withdrawn.", "secret")
+    kept = (NoticePart(ROUTE.kind, ROUTE.text, 1), TextPart("Withdrawn.", 1, "secret"))
+    assert it.parts() == kept
+    assert parts_of([decode(payload) for payload in it.log.payloads]) == kept
+
+
+def test_kept_notices_and_withdrawn_words_are_said_again_as_what_they_were():
+    kept: tuple[Part, ...] = (
+        NoticePart(ROUTE.kind, ROUTE.text, 1),
+        TextPart("Withdrawn.", 1, "secret"),
+    )
+    said = events_of_parts(kept)
+    assert said == [ROUTE, Replace(text="Withdrawn.", reason="secret")]
+    assert parts_of(said) == kept

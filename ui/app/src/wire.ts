@@ -1,6 +1,6 @@
 /** The generated contract under the page's names, and the insides that it leaves open. */
 import type { ConversationBody, MeBody, MessageBody, MessagesBody, PageBody } from "./contract/api";
-import type { Failure, ToolCall, ToolResult, UsageReport } from "./contract/events";
+import type { Failure, Notice, ToolCall, ToolResult, UsageReport } from "./contract/events";
 
 export type {
   ResultBody as WholeResult,
@@ -21,7 +21,12 @@ interface InRound {
   round?: number;
 }
 
-type Words = { type: "text"; text: string } & InRound;
+type Words = {
+  type: "text";
+  text: string;
+  /** Why it stands in place of an answer that was withdrawn. */
+  withdrawn?: string;
+} & InRound;
 type Thought = { type: "reasoning"; text: string; elapsed_ms?: number } & InRound;
 type Call = Omit<ToolCall, "type"> &
   Partial<Pick<ToolResult, "text" | "widget" | "elapsed_ms">> &
@@ -52,7 +57,7 @@ export interface AnswerRoute {
   region: string;
 }
 
-export type Part = Words | Thought | Call | ({ type: "error" } & Failure);
+export type Part = Words | Thought | Call | (Notice & InRound) | ({ type: "error" } & Failure);
 
 export type Message = Omit<MessageBody, "parts" | "metadata" | "versions"> & {
   parts: Part[];

@@ -103,7 +103,9 @@ function splitRounds(parts: ChatPart[]): { parts: [ChatPart, number][]; work: bo
     if (part.type === "step-start" || rounds.length === 0) rounds.push({ parts: [], work: false });
     const round = rounds.at(-1);
     if (round === undefined || part.type === "step-start") return;
-    if (part.type === "data-restart") round.parts.length = 0;
+    if (part.type === "data-restart") {
+      round.parts = round.parts.filter(([told]) => told.type === "data-notice");
+    }
     if (part.type === "dynamic-tool") round.work = true;
     if (part.type === "data-round") round.work = part.data.kind === "reasoning";
     round.parts.push([part, at]);

@@ -116,3 +116,30 @@ test("the route of an answer is kept with its figures", () => {
   const route = { name: "main", model: "m-1", region: "eu" };
   expect(toChatMessage(stored({ metadata: { route } })).metadata?.route).toEqual(route);
 });
+
+test("what was told beside an answer is told after a reload, in its place", () => {
+  const parts: Message["parts"] = [
+    { type: "notice", kind: "route_switched", text: "B answers.", round: 1 },
+    ...stored().parts,
+    { type: "notice", kind: "tool_failed", text: "Not everything worked.", round: 2 },
+  ];
+  const view = readAnswer(toChatMessage(stored({ parts, metadata: { restarts: [1] } })), false);
+  const told = view.items.map((item) => (item.kind === "notice" ? item.text : item.kind));
+  expect(told).toEqual([
+    "restart",
+    "B answers.",
+    "reasoning",
+    "text",
+    "tool",
+    "text",
+    "Not everything worked.",
+  ]);
+});
+
+test("a withdrawn answer stays one after a reload", () => {
+  const parts: Message["parts"] = [
+    { type: "text", text: "Withdrawn.", round: 1, withdrawn: "secret" },
+  ];
+  const [item] = readAnswer(toChatMessage(stored({ parts })), false).items;
+  expect(item).toMatchObject({ kind: "text", text: "Withdrawn.", withdrawn: true });
+});

@@ -30,6 +30,9 @@ function convertAsked(part: Call, going: boolean): Partial<DynamicToolUIPart> | 
 function convertPart(part: Part, going: boolean): ChatPart {
   switch (part.type) {
     case "text":
+      if (part.withdrawn) {
+        return { type: "data-replace", data: { text: part.text, reason: part.withdrawn } };
+      }
       return { type: "text", text: part.text, state: "done" };
     case "reasoning":
       return {
@@ -60,6 +63,8 @@ function convertPart(part: Part, going: boolean): ChatPart {
       };
       return { ...call, state: "output-available", output };
     }
+    case "notice":
+      return { type: "data-notice", data: { kind: part.kind, text: part.text } };
     case "error": {
       const { code, message, retryable = false, reference = "" } = part;
       return { type: "data-error", data: { code, message, retryable, reference } };

@@ -272,7 +272,7 @@ export interface MeBody {
   limits: Record<string, number>;
 }
 
-/** A message; `parts` are of type text, reasoning, tool or error. */
+/** A message; `parts` are of type text, reasoning, tool, notice or error. */
 export interface MessageBody {
   id: string;
   role: "user" | "assistant";

@@ -48,7 +48,8 @@ export interface Finalize {
 /**
  * Something people should know beside the answer: `kind` is a stable word.
  *
- * Among them `limit`: a limit kept tools from being called, so something may be missing.
+ * Among them `limit`: a limit kept tools from being called, so something may be missing. Kept
+ * with the message, once, but for `masked` and `quota_warning`: those are of the moment.
  */
 export interface Notice {
   type: "notice";
