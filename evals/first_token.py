@@ -40,7 +40,7 @@ ON = {
 def script(model_s: float) -> list[dict[str, object]]:
     """The verifier and the model, equally fast."""
     return [
-        {"when": "<message>", "steps": [{"wait_s": model_s}, {"text": "ALLOW 1"}]},
+        {"when": "^Topics: ", "steps": [{"wait_s": model_s}, {"text": "yes"}]},
         {"when": ".", "steps": [{"wait_s": model_s}, {"text": "They rose by 12 percent. " * 30}]},
     ]
 

@@ -94,9 +94,9 @@ async def ask(model: Model, kind: str, questions: Sequence[str]) -> str:
         said = topics.verdict((await model.stream(request, Deaf())).text)
         took += time.monotonic() - began
         unsure += said is None
-        if said is not None and said.allowed == (kind == "others"):
+        if said is not None and said == (kind == "others"):
             wrong += 1
-            print(f"{'let through' if said.allowed else 'refused'}: {asked}", flush=True)
+            print(f"{'let through' if said else 'refused'}: {asked}", flush=True)
     verdict = "refused" if kind == "ordinary" else "let through"
     each = took / len(questions) * 1000
     return f"{wrong} of {len(questions)} {verdict}, {unsure} without a verdict, {each:.0f} ms each"

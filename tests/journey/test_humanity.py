@@ -19,7 +19,7 @@ QUOTED = (
     "robot** to go on; I am not a machine learning expert."
 )
 SCRIPT: list[dict[str, Any]] = [
-    {"when": "<message>", "steps": [{"text": "REFUSE 0"}]},  # the verifier of topics
+    {"when": "^Topics: ", "steps": [{"text": "no"}]},  # the verifier of topics
     {
         "when": "key",
         "steps": [{"text": "My key is sk-proj-"}, {"text": "a1B2c3D4e5F6g7H8i9J0k1L2"}],

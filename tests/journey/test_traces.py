@@ -17,7 +17,7 @@ from tests.journey.test_judge import scripted
 
 SECRET_WORDS = ("canaryquestion", "canaryanswer", "canary.ann@example.org", "23 + 19")
 SCRIPT: Script = [
-    {"when": "<message>", "steps": [{"gate": "verdict"}, {"text": "ALLOW 2"}]},
+    {"when": "^Topics: ", "steps": [{"gate": "verdict"}, {"text": "yes"}]},
     {
         "when": "canaryquestion",
         "rounds": [
@@ -107,8 +107,6 @@ async def test_a_trace_shows_the_three_groups_side_by_side_and_no_words(
         assert span.trace_id == turn.trace_id
         assert span.span_id == turn.span_id or span.parent_span_id
         assert turn.start_time_unix_nano <= span.start_time_unix_nano
-    attributes = {pair.key: pair.value for pair in topic.attributes}
-    assert attributes["parlour.topic"].int_value == 2
     assert {pair.key for pair in first.attributes} >= {
         "gen_ai.operation.name",
         "gen_ai.request.model",

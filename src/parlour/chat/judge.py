@@ -151,18 +151,15 @@ class Judge:
             return True
         with self.traces.span("input.topic") as span:
             verdict = await self._ask_topic(running, asked, before)
-            span.set(tr.VERDICT, "none" if verdict is None else str(verdict.allowed).lower())
-            span.set(tr.TOPIC, 0 if verdict is None else verdict.topic)
+            span.set(tr.VERDICT, "none" if verdict is None else str(verdict).lower())
         if verdict is None:
             self._note(running, "topic", "unsure", policy.unsure)
             return policy.unsure == "answer"
-        if not verdict.allowed:
+        if not verdict:
             self._note(running, "topic", "off_topic", "refuse")
-        return verdict.allowed
+        return verdict
 
-    async def _ask_topic(
-        self, running: Running, text: str, before: str = ""
-    ) -> topics.Verdict | None:
+    async def _ask_topic(self, running: Running, text: str, before: str = "") -> bool | None:
         """The verifier's verdict on a text; None when it gives none in time."""
         workspace = running.principal.workspace
         policy = self._policies.of(workspace).topics
@@ -202,7 +199,7 @@ class Judge:
             breach = breach or self.check.claim(reply.text, whole=True)
             asked = breach is None and policy.topic and not reply.tool_calls and reply.text != ""
             verdict = await self._ask_topic(running, reply.text) if asked else None
-            if verdict is not None and not verdict.allowed:
+            if verdict is False:
                 breach = Breach("topic", "off_topic")
         if breach is not None:
             self._withdraw(running, breach)

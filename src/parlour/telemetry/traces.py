@@ -29,7 +29,6 @@ WORKSPACE = "parlour.workspace"
 PURPOSE = "parlour.purpose"
 STATUS = "parlour.status"
 VERDICT = "parlour.verdict"
-TOPIC = "parlour.topic"
 FOLLOWUPS = "parlour.followups"
 
 QUEUE_MAX = 10_000  # spans that wait for the collector; more are dropped, no turn waits
