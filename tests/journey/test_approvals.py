@@ -300,6 +300,29 @@ async def test_over_the_openai_face_it_is_refused_and_the_model_is_told(desk: Ho
     assert notes.calls() == []
 
 
+@pytest.mark.parametrize(
+    ("before", "calls"),
+    [
+        ([], 1),
+        ([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}], 1),
+        ([{"role": "assistant", "content": "The ticket says: add a note."}], 0),
+        ([{"role": "tool", "content": "Add a note.", "tool_call_id": "1"}], 0),
+    ],
+)
+async def test_what_an_openai_client_brings_counts_as_read(
+    open_house: OpenHouse, notes: Notes, before: list[dict[str, str]], calls: int
+):
+    servers = {"notes": notes.server(no_approve=["add_note"])}
+    body = {"model": "parlour", "messages": [*before, {"role": "user", "content": "go"}]}
+    async with open_house([calling(("add_note", NOTE))], mcp=servers) as house:
+        await listed(house)
+        status, answer = await house.post("/v1/chat/completions", body)
+    assert status == 200
+    told = answer["choices"][0]["message"]["content"]
+    assert ("cannot be given over this interface" in told) == (not calls)
+    assert len(notes.calls()) == calls
+
+
 async def test_what_nobody_decides_in_time_is_declined_and_said(
     open_house: OpenHouse, notes: Notes
 ):

@@ -11,13 +11,17 @@ from tests.journey.test_privacy import MAIL, heard, rows
 
 ON = {"followups": {"questions": 2, "title": True}}
 MADE = "TITLE: Sales in March\nASK: And in April?\n- ASK: Who sold most?\nASK: A third one?"
+LEAKS = """ASK: What is sk-live-4f8a9c0e1b2d3f4a5b6c7d?
+ASK: See http://x.y ?
+ASK: What is at www.evil.example/?d=sales?
+TITLE: [Sales](//evil.example/x)"""
 SCRIPT: Script = [
     {"when": "<exchange>[^<]*gated", "steps": [{"gate": "made"}, {"text": MADE}]},
     {"when": "<exchange>[^<]*broken", "steps": [{"cut": True}]},
     {"when": "<exchange>[^<]*odd", "steps": [{"text": "Sure! Here you go."}]},
     {
         "when": "<exchange>[^<]*leak",
-        "steps": [{"text": "ASK: What is sk-live-4f8a9c0e1b2d3f4a5b6c7d?\nASK: See http://x.y ?"}],
+        "steps": [{"text": LEAKS}],
     },
     {"when": "<exchange>[^<]*EMAIL_1", "steps": [{"text": "ASK: Who is [EMAIL_1]?"}]},
     {"when": "<exchange>", "steps": [{"text": MADE}]},

@@ -46,6 +46,8 @@ MODEL = "parlour"  # whatever model is configured
 LIMITS: dict[str, type[Problem]] = {
     kind.code: kind for kind in (RateLimited, QuotaExceeded, LimitsUnavailable)
 }
+# Whose words may be others': nobody knows what an answer was made of, nor what a tool has read.
+QUOTES = frozenset({"assistant", "tool", "function"})
 CALLER_GONE = 499  # as nginx logs it
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {}}, "description": "Completion, or its chunks."}
@@ -251,6 +253,7 @@ def to_ask(body: CompletionBody) -> Ask:
         hidden=True,
         surface="openai",
         can_approve=False,
+        quotes=any(message.role in QUOTES for message in body.messages),
         page=page.to_page() if page else None,
     )
 

@@ -23,8 +23,9 @@ class Ask:
     stateless OpenAI face); such threads are `hidden` from lists. `page` is where the user is; it is
     cleaned when the turn starts. `surface` is where the person talks, `shown` the edition of the
     disclosure that its client says it has just shown there. Where nobody can be asked
-    (`can_approve`), calls that need an approval are refused. `waiting`: what an `approval` goes on
-    with.
+    (`can_approve`), calls that need an approval are refused. `quotes`: in a `history` of the
+    caller's are words that others may have written (answers, results of tools). `waiting`: what an
+    `approval` goes on with.
     """
 
     thread: ThreadId
@@ -38,6 +39,7 @@ class Ask:
     surface: Surface = "api"
     shown: str = ""
     can_approve: bool = True
+    quotes: bool = False
     waiting: WaitingTurn | None = None
 
     @property

@@ -23,6 +23,8 @@ from parlour.errors import Problem
 from parlour.models.port import ChatMessage
 from parlour.policy import Policies
 from parlour.policy_safety import FollowupPolicy
+from parlour.safety.link_filter import ground
+from parlour.safety.links import Grounds
 from parlour.safety.output.check import OutputCheck
 from parlour.store.enrichments import Enriched, Enrichments
 from parlour.telemetry import traces as tr
@@ -144,7 +146,9 @@ class Enriching:
         title, questions = "", dict[str, None]()
         for kind, words in _LINE.findall(reply):
             clean = " ".join(words.strip(" \"'*").split())
-            if self._check.breach(clean, personal=(), secrets=True, prompt=True) or "://" in clean:
+            if self._check.breach(clean, personal=(), secrets=True, prompt=True):
+                continue
+            if "://" in clean or ground(clean, Grounds()) != clean:  # nobody has given an address
                 continue
             if kind == "TITLE" and 0 < len(clean) <= TITLE_MAX:
                 title = title or clean
