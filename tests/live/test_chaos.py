@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from chaos.check import RULES, check
 from chaos.failing import ANSWERS
 from chaos.house import faketime
 from chaos.nemesis import plan
+from chaos.older import ROOT, VERSIONS, find
 from chaos.report import PAGE, put
 from chaos.routes import storm
 from chaos.run import run
@@ -105,7 +107,9 @@ def test_only_the_time_in_which_the_one_who_listened_was_frozen_does_not_count()
         assert ("nothing is said after a stop" in broken(found)) is broken_there
 
 
-@pytest.mark.parametrize("name", ["storms", "bugs", "rolling", "clocks", "fairness", "routes"])
+@pytest.mark.parametrize(
+    "name", ["storms", "bugs", "rolling", "clocks", "fairness", "older", "routes"]
+)
 def test_the_page_has_a_place_for_each_report(name: str, tmp_path: Path) -> None:
     page = tmp_path / "chaos.md"
     page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
@@ -118,6 +122,19 @@ def test_the_page_has_a_place_for_each_report(name: str, tmp_path: Path) -> None
 def test_the_page_names_every_check() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert [name for name in RULES if f"- {name}" not in text] == []
+
+
+def test_the_older_code_is_the_last_one_without_the_newest_migration() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is not a clone")
+    older = find()
+    newest = f"{VERSIONS}/{older.migration}.py"
+    then, now = (
+        subprocess.run(["git", "show", f"{commit}:{newest}"], cwd=ROOT, capture_output=True).stdout
+        for commit in (older.commit, "HEAD")
+    )
+    assert now
+    assert then != now
 
 
 @pytest.mark.promise("P1", "P2", "P3", "P20")
