@@ -13,15 +13,16 @@ from collections import Counter, deque
 from parlour.errors import Overloaded
 
 SHARE_MAX = 0.9  # of the places, for one workspace
+WAITING_MAX = 2_000  # of one workspace; who waits costs little, however few may run
 
 
 class Room:
     """Counts the turns that run in this process."""
 
-    def __init__(self, *, turns_max: int, wait_s: float) -> None:
+    def __init__(self, *, turns_max: int, wait_s: float, waiting_max: int = WAITING_MAX) -> None:
         self._free = turns_max
         self._wait_s = wait_s
-        self._waiting_max = turns_max
+        self._waiting_max = waiting_max
         self._share_max = max(1, int(turns_max * SHARE_MAX))
         self._running: Counter[str] = Counter()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}

@@ -21,7 +21,7 @@ async def test_the_last_place_is_given_and_the_next_is_refused():
 
 
 async def test_a_place_that_becomes_free_goes_to_the_one_who_waited_longest():
-    room = Room(turns_max=1, wait_s=5)
+    room = Room(turns_max=1, wait_s=5, waiting_max=1)
     await room.enter("a")
     order: list[str] = []
 
@@ -33,7 +33,7 @@ async def test_a_place_that_becomes_free_goes_to_the_one_who_waited_longest():
     for name in "ab":
         tasks.append(asyncio.ensure_future(wait(name)))
         await asyncio.sleep(0)
-    # Only one may wait where one may run: the second is refused at once.
+    # Only one may wait: the second is refused at once.
     with pytest.raises(Overloaded):
         await tasks[1]
     room.leave("a")
