@@ -205,10 +205,10 @@ def _storms(results: list[Result], seconds: float) -> list[str]:
         "| ---: | ---: | ---: | ---: | ---: | ---: |",
         *rows,
         "",
-        f"{sum(len(stops(r.evidence)) for r in results)} stops: upstream's last word came {late} "
+        f"{sum(len(stops(r.evidence)) for r in results)} stops: upstream's last word came {late}",
         "after the acknowledgement.",
-        f"From the first time that it was asked for, a stop was acknowledged after {waited}: lines "
-        "that are cut and processes that are gone are in these.",
+        f"From the first time that it was asked for, a stop was acknowledged after {waited}:",
+        "lines that are cut and processes that are gone are in these.",
     ]
 
 
