@@ -113,8 +113,9 @@ QUERY = {"limit", "before", "after", "offset", "surface", "user", "kind", "since
 # answer as for what never was". Somebody else's is refused as an old id that never was.
 BEGINS = {"POST /api/threads", "POST /api/threads/{thread}/turns", "POST /api/chat"}
 
-# Nothing to find, whoever asks: these say so by another word than 404, and the same to everybody.
-SAYS_NOTHING_RUNS = {"GET /api/chat/{chat_id}/stream", "POST /api/chat/{chat_id}/stop"}
+# The one exception: the AI SDK's client asks for a chat's stream before its first message, and
+# takes anything but 204 for a failure. So nothing runs in any chat that is not one's own.
+SAYS_NOTHING_RUNS = {"GET /api/chat/{chat_id}/stream"}
 
 # Ids in bodies that a client makes up for itself, and editions, which are nobody's.
 FREE = {"message_id", "disclosure_receipt", "edition"}
@@ -255,6 +256,36 @@ async def test_every_route_answers_strangers_as_if_nothing_were_there(house: Hou
                 tried[name] = tried.get(name, 0) + 1
     assert tried.keys() == {name for name, *_ in routes_of(house)}
     assert await call(house, "get", f"/api/threads/{ids.thread}", None, ANN) == before
+
+
+@pytest.mark.promise("P21")
+async def test_the_stream_of_a_chat_is_the_same_bytes_for_a_foreign_one_and_for_none(house: House):
+    ids = await ann_has(house)
+
+    async def asked(chat: str, who: dict[str, str]) -> tuple[int, list[str], bytes]:
+        url = f"{house.url}/api/chat/{chat}/stream"
+        async with house.http.get(url, headers=who) as response:
+            own = {"date", "x-request-id"}
+            said = [f"{n}: {v}" for n, v in response.headers.items() if n.lower() not in own]
+            return response.status, sorted(said), await response.read()
+
+    never = await asked(NONE, ANN)
+    assert never[::2] == (204, b"")
+    for who in STRANGERS.values():
+        assert await asked(ids.thread, who) == await asked(NONE, who) == never
+
+
+@pytest.mark.promise("P21")
+async def test_only_a_chat_of_ones_own_can_be_stopped_and_any_number_of_times(house: House):
+    ids = await ann_has(house)
+    for who in STRANGERS.values():
+        status, problem = await call(house, "post", f"/api/chat/{ids.thread}/stop", None, who)
+        assert (status, problem["code"]) == (404, "thread_not_found")
+        none = await call(house, "post", f"/api/chat/{NONE}/stop", None, who)
+        assert none == (status, problem)
+    for _ in range(2):
+        stopped = await call(house, "post", f"/api/chat/{ids.thread}/stop", None, ANN)
+        assert stopped[0] == 202
 
 
 def _says_not_found(name: str, found: tuple[int, Any]) -> None:

@@ -125,7 +125,11 @@ def router(
     async def resume(
         chat_id: ChatPath, client: ClientHeader = "", principal: Principal = who
     ) -> Response:
-        """The running turn of a chat, from its start; 204 when nothing runs."""
+        """The running turn of a chat, from its start; 204 when nothing runs.
+
+        Also for a chat that is not there, or somebody else's: this client asks before its first
+        message, and takes anything but 204 for a failure.
+        """
         thread = ThreadId(chat_id)
         try:
             turn = await streams.readings.latest(principal, thread)
@@ -141,7 +145,9 @@ def router(
         """Stop whatever runs in a chat, or waits for a decision; fine when nothing does."""
         thread = ThreadId(chat_id)
         turn = await streams.readings.latest(principal, thread)
-        if turn is not None:
+        if turn is None:
+            await threads.get_thread(principal, thread)
+        else:
             await runner.stops.stop(principal, thread, turn)
         await decisions.stop(principal, thread, None)
         return StopBody(turn_id=turn)
