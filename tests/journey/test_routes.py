@@ -126,6 +126,20 @@ async def test_when_every_route_rests_people_are_told_at_once_when_to_try_again(
         assert len(first.requests) + len(second.requests) == asked
 
 
+async def test_a_route_that_rested_is_tried_with_one_call(
+    open_house: OpenHouse, first: Upstream, second: Upstream
+) -> None:
+    given = settings(first, second, "ordered", tries_max=3, breaker_failures=1, breaker_s=0.001)
+    async with open_house(**given) as house:
+        first.next(*[Reply(fault="server_error")] * 4)
+        assert final(await house.ask("c1", "hello")).status == "done"
+        assert len(first.requests) == 3  # tries of a route that was taken to be well
+        assert final(await house.ask("c2", "hello")).status == "done"
+        assert len(first.requests) == 4
+        assert final(await house.ask("c3", "hello")).status == "done"
+        assert (len(first.requests), len(second.requests)) == (5, 2)  # it is well again
+
+
 async def test_the_askers_own_mistake_is_no_failure_of_the_route(
     open_house: OpenHouse, first: Upstream, second: Upstream
 ) -> None:

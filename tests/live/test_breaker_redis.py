@@ -20,10 +20,21 @@ class Process:
 
     def __init__(self, url: str) -> None:
         self._changed = asyncio.Event()
+        self.now = 1_000.0
         self.breakers = Breakers(
-            BreakerLimits(failures_max=3, open_s=60), on_change=lambda *_: self._changed.set()
+            BreakerLimits(failures_max=3, open_s=60),
+            clock=lambda: self.now,
+            on_change=lambda *_: self._changed.set(),
         )
         self.peers = RedisPeers(connect(url, connections=2), self.breakers, lambda: [ROUTE])
+
+    async def rested(self) -> None:
+        """The route failed, everybody was told, and its time to rest is over."""
+        for _ in range(3):
+            self.breakers.failed(ROUTE)
+        await self.peers.told()
+        self.now += 60
+        assert self.breakers.enter(ROUTE) == "trial"
 
     async def until(self, word: str) -> None:
         async with asyncio.timeout(WAIT_S):
@@ -55,6 +66,26 @@ async def test_failures_of_two_processes_count_together_and_both_leave_the_route
         await other.until("closed")
 
 
+async def test_one_process_tries_for_all_and_the_others_wait_for_its_word(redis_url: str) -> None:
+    async with process(redis_url) as one, process(redis_url) as other:
+        await one.rested()
+        await other.rested()
+        assert [await it.breakers.first(ROUTE) for it in (one, other)] == [True, False]
+        assert other.breakers.look(ROUTE)[0] == "open"
+        one.breakers.succeeded(ROUTE)
+        await other.until("closed")
+
+
+async def test_a_trial_that_was_stopped_is_left_to_the_next_process(redis_url: str) -> None:
+    async with process(redis_url) as one, process(redis_url) as other:
+        await one.rested()
+        await other.rested()
+        assert await one.breakers.first(ROUTE)
+        one.breakers.leave(ROUTE)
+        await one.peers.told()
+        assert await other.breakers.first(ROUTE)
+
+
 async def test_without_redis_a_process_goes_by_what_it_has_seen(
     new_redis: Callable[[], RedisServer],
 ) -> None:
@@ -65,3 +96,6 @@ async def test_without_redis_a_process_goes_by_what_it_has_seen(
         for _ in range(3):
             it.breakers.failed(ROUTE)
         await it.until("open")
+        it.now += 60
+        assert it.breakers.enter(ROUTE) == "trial"
+        assert await it.breakers.first(ROUTE)

@@ -3,11 +3,13 @@
     closed -> (3 failures in a row) -> open for 60 s -> one trial -> closed, or open again
 
 The state is this process's own and costs a call nothing. With Redis (breaker_redis.py) failures of
-all processes count together, and an opened breaker is known everywhere within about a second.
+all processes count together, an opened breaker is known everywhere within about a second, and one
+process tries for all.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +29,8 @@ class BreakerLimits:
 
 
 class Peers(Protocol):
-    """What the breakers of several processes tell one another. Calls never raise or wait."""
+    """What the breakers of several processes tell one another. Calls never raise, and only `tries`
+    waits."""
 
     def failed(self, route: str) -> None:
         """A call on the route failed here."""
@@ -35,6 +38,14 @@ class Peers(Protocol):
 
     def succeeded(self, route: str) -> None:
         """A call on the route succeeded here, after failures."""
+        ...
+
+    def gave_up(self, route: str) -> None:
+        """The trial that was ours told nothing."""
+        ...
+
+    async def tries(self, route: str) -> bool:
+        """Take the trial for this process; False while another one has it."""
         ...
 
 
@@ -80,11 +91,24 @@ class Breakers:
             self._breakers[route].trial_until = self._clock() + self.limits.trial_s
         return word
 
+    async def first(self, route: str) -> bool:
+        """Whether the trial that was just entered is the only one, among all processes.
+
+        When it is not, the route stays open here until the others tell how theirs ended.
+        """
+        try:
+            return self.peers is None or await self.peers.tries(route)
+        except asyncio.CancelledError:
+            self.leave(route)
+            raise
+
     def leave(self, route: str) -> None:
-        """A call ended without telling anything, for example because it was stopped."""
+        """A trial ended without telling anything, for example because it was stopped."""
         breaker = self._breakers.get(route)
-        if breaker is not None:
+        if breaker is not None and breaker.trial_until:
             breaker.trial_until = 0.0
+            if self.peers:
+                self.peers.gave_up(route)
 
     def succeeded(self, route: str) -> None:
         """The route answered in full."""

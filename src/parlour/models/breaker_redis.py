@@ -1,7 +1,8 @@
 """Breakers of several processes: failures are counted in Redis, what is open is read from there.
 
-Nothing here is on the way of a call. A failure is told in the background, and one task asks once a
-second about the routes that are in use. Without Redis each process goes by what it has seen.
+Nothing here is on the way of a call, but for the one call that tries a route again. A failure is
+told in the background, and one task asks once a second about the routes that are in use. Without
+Redis each process goes by what it has seen.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ PENDING_MAX = 1_000  # tellings under way; more are dropped, each process still 
 
 _log = structlog.get_logger("parlour.breaker")
 
-# KEYS: failures, open. ARGV: failures that open, ms it stays open, ms the count is remembered.
+# KEYS: failures, open, trial. ARGV: failures that open, ms it stays open, ms the count is
+# remembered.
 _FAILED = """
 local failures = redis.call('INCR', KEYS[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('DEL', KEYS[3])
 if failures >= tonumber(ARGV[1]) then redis.call('SET', KEYS[2], '1', 'PX', ARGV[2]) end
 return failures
 """
@@ -59,12 +62,19 @@ class RedisPeers:
         """Stop, and let go of the connection."""
         self._breakers.peers = None
         self._closing.set()
-        # Nothing is cancelled, as that would leave a connection in the middle of an answer: each
-        # call ends by itself within the client's limit.
-        under_way = [*self._tasks, *([self._polling] if self._polling else [])]
-        if under_way:
-            await asyncio.wait(under_way)
+        await self.told()
+        if self._polling:
+            await self._polling
         await self._redis.aclose(close_connection_pool=True)
+
+    async def told(self) -> None:
+        """Return when what was said so far has arrived, or is known to be lost.
+
+        Nothing is cancelled, as that would leave a connection in the middle of an answer: each
+        call ends by itself within the client's limit.
+        """
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     def failed(self, route: str) -> None:
         """Count it for all processes."""
@@ -73,7 +83,7 @@ class RedisPeers:
         keys = self._keys(route)
         self._tell(
             self._redis.eval(  # pyright: ignore[reportUnknownMemberType]
-                _FAILED, 2, *keys, str(limits.failures_max), str(open_ms), str(open_ms * 10)
+                _FAILED, 3, *keys, str(limits.failures_max), str(open_ms), str(open_ms * 10)
             )
         )
 
@@ -81,9 +91,22 @@ class RedisPeers:
         """Forget its failures for all processes."""
         self._tell(self._redis.delete(*self._keys(route)))
 
-    def _keys(self, route: str) -> tuple[str, str]:
+    def gave_up(self, route: str) -> None:
+        """Let another one try."""
+        self._tell(self._redis.delete(self._keys(route)[2]))
+
+    async def tries(self, route: str) -> bool:
+        """Take the trial, for as long as one may last."""
+        most_ms = round(self._breakers.limits.trial_s * 1000)
+        try:
+            return bool(await self._redis.set(self._keys(route)[2], "1", nx=True, px=most_ms))
+        except (RedisError, OSError, TimeoutError) as error:
+            _log.warning("breaker_not_shared", error=str(error))
+            return True
+
+    def _keys(self, route: str) -> tuple[str, str, str]:
         name = f"{self._prefix}:breaker:{{{route[:32]}}}"
-        return f"{name}:failures", f"{name}:open"
+        return f"{name}:failures", f"{name}:open", f"{name}:trial"
 
     def _tell(self, command: Awaitable[Any]) -> None:
         if len(self._tasks) >= PENDING_MAX:
@@ -115,7 +138,7 @@ class RedisPeers:
             return
         async with self._redis.pipeline(transaction=False) as pipe:
             for route in routes:
-                failures, opened = self._keys(route)
+                failures, opened, _ = self._keys(route)
                 pipe.get(failures)
                 pipe.pttl(opened)
             answers = await pipe.execute()

@@ -194,7 +194,9 @@ class RoutedModel:
         """One route, tried as often as its failures allow."""
         limits, breakers = self._router.limits, self._router.breakers
         for number in range(1, limits.tries_max + 1):
-            if breakers.enter(route.digest) == "open":
+            word = breakers.enter(route.digest)
+            trial = word == "trial"
+            if word == "open" or (trial and not await breakers.first(route.digest)):
                 _, wait_s = breakers.look(route.digest)
                 raise _resting(wait_s)
             try:
@@ -205,28 +207,30 @@ class RoutedModel:
                 again = (
                     failure.retryable
                     and not failure.spoke
+                    and not trial  # which is one call
                     and number < limits.tries_max
                     and time.monotonic() + pause_s < until
                 )
-                self._note(route, failure, again=again)
+                self._note(route, failure, again=again, trial=trial)
                 if not again:
                     raise
                 self._hear(Status(text="The model is busy; trying again."))
                 await asyncio.sleep(pause_s)
             except BaseException:  # stopped: it says nothing about the route
-                breakers.leave(route.digest)
+                if trial:
+                    breakers.leave(route.digest)
                 raise
             else:
                 breakers.succeeded(route.digest)
                 return replace(reply, route=route.name)
         raise AssertionError("unreachable")
 
-    def _note(self, route: Route, failure: ModelFailure, *, again: bool) -> None:
+    def _note(self, route: Route, failure: ModelFailure, *, again: bool, trial: bool) -> None:
         """Count a call that failed for good, if that says something about the route."""
-        if again or isinstance(failure, ASKERS_OWN + OPERATORS_OWN):
-            self._router.breakers.leave(route.digest)
-        else:
+        if not (again or isinstance(failure, ASKERS_OWN + OPERATORS_OWN)):
             self._router.breakers.failed(route.digest)
+        elif trial:
+            self._router.breakers.leave(route.digest)
         _log.warning(
             "route_failed", route=route.name, code=failure.code, detail=failure.detail, again=again
         )
