@@ -31,7 +31,7 @@ from parlour.models import failures
 from parlour.models.bounds import WireLimits
 from parlour.models.failures import ModelFailure
 from parlour.models.finish import finish_reason
-from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
+from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink, Served
 from parlour.models.refusals import refused
 from parlour.models.toolcalls import ToolCallPieces
 from parlour.models.usage import broken_usage, buckets, usage_of
@@ -43,8 +43,13 @@ CANCELS_MAX = 40  # 2 s, the most that a stop may take
 _BOUNDS = ("max_tokens", "max_output_tokens", "num_predict")
 
 
-def build_langchain(model: str, *, limits: WireLimits | None = None) -> LangChainModel:
+def build_langchain(
+    model: str, *, limits: WireLimits | None = None, check: Served | None = None
+) -> LangChainModel:
     """The model that LangChain calls `provider:name`; keys come from its own variables.
+
+    `check` judges who answers as soon as that is known, which with most of its packages is at the
+    end of the reply.
 
     Raises `ConfigurationError` with LangChain's reason: an unknown provider, a missing package.
     """
@@ -57,7 +62,7 @@ def build_langchain(model: str, *, limits: WireLimits | None = None) -> LangChai
         raise ConfigurationError(
             f"PARLOUR_MODEL=langchain:{model} cannot be set up: {first_line}"
         ) from error
-    return LangChainModel(chat, name=f"langchain:{model}", limits=limits)
+    return LangChainModel(chat, name=f"langchain:{model}", limits=limits, check=check)
 
 
 def _quiet(model: str) -> BaseChatModel:
@@ -71,8 +76,16 @@ def _quiet(model: str) -> BaseChatModel:
 class LangChainModel:
     """A Parlour model that speaks through a LangChain one. Use it with an instance of your own."""
 
-    def __init__(self, chat: BaseChatModel, *, name: str, limits: WireLimits | None = None) -> None:
+    def __init__(
+        self,
+        chat: BaseChatModel,
+        *,
+        name: str,
+        limits: WireLimits | None = None,
+        check: Served | None = None,
+    ) -> None:
         self._chat = chat
+        self._check = check
         self._name = name
         self._limits = limits or WireLimits()
 
@@ -83,7 +96,7 @@ class LangChainModel:
 
     async def stream(self, request: ModelRequest, sink: ModelSink) -> ModelReply:
         """One call. Raises a `ModelFailure`; cancelling closes LangChain's stream."""
-        listener = _Listener(sink)
+        listener = _Listener(sink, self._check)
         request.tally.spent = listener.spending(request)
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + self._limits.total_s
@@ -149,8 +162,9 @@ async def _stoppable(work: Coroutine[Any, Any, None]) -> None:
 class _Listener:
     """Turns LangChain's chunks into words for the sink and, at the end, a reply."""
 
-    def __init__(self, sink: ModelSink) -> None:
+    def __init__(self, sink: ModelSink, check: Served | None) -> None:
         self._sink = sink
+        self._check = check
         self.heard = False
         self._text: list[str] = []
         self._thought: list[str] = []
@@ -162,6 +176,9 @@ class _Listener:
     def hear(self, chunk: AIMessageChunk) -> None:
         """One chunk. Its usage, by LangChain's custom, adds to that of the others."""
         self.heard = True
+        said = cast("Mapping[str, Any]", chunk.response_metadata)
+        if not self._served_by:
+            self._hear_who(str(said.get("model_name") or said.get("model") or ""))
         for block in chunk.content_blocks:
             if block["type"] == "text" and block["text"]:
                 self._text.append(block["text"])
@@ -179,11 +196,14 @@ class _Listener:
             )
         if chunk.usage_metadata:
             self._usage = add_usage(self._usage, chunk.usage_metadata)
-        said = cast("Mapping[str, Any]", chunk.response_metadata)
         finish = said.get("finish_reason") or said.get("stop_reason") or said.get("done_reason")
         self._finish = str(finish) if finish else self._finish
-        self._served_by = self._served_by or str(said.get("model_name") or said.get("model") or "")
         self._sink.flush()
+
+    def _hear_who(self, name: str) -> None:
+        self._served_by = name
+        if name and self._check is not None:
+            self._check(name, "")
 
     def blamed(self, failure: ModelFailure) -> ModelFailure:
         """The failure, knowing whether anything was said before it."""
@@ -210,6 +230,8 @@ class _Listener:
 
     def reply(self, request: ModelRequest) -> ModelReply:
         """The whole reply. Raises when nothing proves that it is whole."""
+        if self._check is not None and not self._served_by:
+            self._check("", "")
         reply = ModelReply(
             text="".join(self._text),
             finish_reason=finish_reason(self._finish, calls=len(self._calls)),

@@ -12,7 +12,7 @@ from typing import Literal, cast
 
 from parlour.errors import ConfigurationError
 from parlour.models.bounds import WireLimits
-from parlour.models.port import Model
+from parlour.models.port import Model, Served
 from parlour.models.routes import Route
 
 OPENAI_DEFAULT = "gpt-5.1"
@@ -111,6 +111,14 @@ def build_route(
                     f"`{where}.parameters` and `{where}.gateway` are not for the provider "
                     f"{route.provider}; leave them out."
                 )
+            if route.base_url:
+                raise ConfigurationError(
+                    f"`{where}.base_url` would not be called: the provider {route.provider} "
+                    "chooses the address itself. Leave it out."
+                )
+            if route.provider == "langchain":
+                _need_model("langchain:", route.model, "langchain:google_genai:gemini-2.5-flash")
+                return _langchain(route.model, limits, check)
             return build_model(route.label, data_dir=data_dir, cache_dir=cache_dir, limits=limits)
         case _:
             raise ConfigurationError(
@@ -180,12 +188,12 @@ def _local(which: str, data_dir: Path, cache_dir: Path) -> Model:
     return build(which, data_dir=data_dir, cache_dir=cache_dir)
 
 
-def _langchain(model: str, limits: WireLimits | None) -> Model:
+def _langchain(model: str, limits: WireLimits | None, check: Served | None = None) -> Model:
     build = cast(
         "Callable[..., Model]",
         _of_extra("parlour.models.langchain", "build_langchain", extra="providers"),
     )
-    return build(model, limits=limits)
+    return build(model, limits=limits, check=check)
 
 
 def _of_extra(module: str, attribute: str, *, extra: str) -> object:

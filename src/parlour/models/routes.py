@@ -20,6 +20,15 @@ import msgspec
 from parlour.errors import ConfigurationError, Problem
 from parlour.models.failures import WrongServer
 
+# What a request is made of; a route's parameters may add to it, and never say otherwise.
+# The most tokens of a reply are among it: they are reserved before it is asked for.
+OURS = frozenset(
+    {
+        *("model", "messages", "system", "tools", "stream", "stream_options", "n"),
+        *("max_tokens", "max_completion_tokens"),
+    }
+)
+
 # A snapshot of the model that was asked for: the providers add its date to the name.
 _SNAPSHOT = re.compile(r"-(?:20\d{2}-?\d{2}-?\d{2}|latest|\d{4})")
 
@@ -88,8 +97,20 @@ class Route:
         return f"{self.provider}:{self.model}"
 
     def extra(self) -> dict[str, Any]:
-        """What goes into every request beside the conversation."""
-        fields = gateway_fields(self.gateway, upstream=self.upstream) if self.gateway else {}
+        """What goes into every request beside the conversation.
+
+        Raises `ConfigurationError` for a gateway that is not known, and for parameters that would
+        undo what the route promises.
+        """
+        fields, taken = {}, set(OURS)
+        if self.gateway:
+            fields = gateway_fields(self.gateway, upstream=self.upstream)
+            taken |= {*fields, *_gateway(self.gateway)["never"]}
+        if wrong := sorted(taken & self.parameters.keys()):
+            raise ConfigurationError(
+                f"`routes.{self.name}.parameters` has {', '.join(wrong)}, which the route itself "
+                "decides. Leave it out."
+            )
         return {**fields, **self.parameters}
 
     def serves(self, model: str, upstream: str = "") -> bool:
@@ -105,6 +126,8 @@ class Route:
             return True
         own = self.model.rpartition("/")[2] if self.gateway else self.model
         said = model.rpartition("/")[2] if self.gateway else model
+        if self.provider == "langchain":  # whose model is `<provider>:<model>`
+            own = own.partition(":")[2]
         return said == own or (
             said.startswith(own) and _SNAPSHOT.fullmatch(said, len(own)) is not None
         )
@@ -119,17 +142,28 @@ class Route:
 def gateway_fields(gateway: str, *, upstream: str) -> dict[str, Any]:
     """The fields that forbid a gateway to fall back or to collect data (models/gateways.json).
 
-    Raises `ConfigurationError` for a gateway that is not in the file.
+    Raises `ConfigurationError` for a gateway that is not in the file, and for one that has to be
+    told which provider is meant and is not.
     """
+    fields: dict[str, Any] = _gateway(gateway)["fields"]
+    filled: dict[str, Any] = _filled(fields, upstream)
+    if not upstream and filled != fields:
+        raise ConfigurationError(
+            f"The gateway {gateway} has many providers: name the one that may answer in `upstream`."
+        )
+    return filled
+
+
+def _gateway(name: str) -> dict[str, Any]:
     known: dict[str, Any] = msgspec.json.decode(
         resources.files("parlour.models").joinpath("gateways.json").read_bytes()
     )
-    if gateway not in known:
+    if name not in known:
         raise ConfigurationError(
-            f"There is no gateway {gateway!r}; Parlour knows {', '.join(sorted(known))}. Leave it "
+            f"There is no gateway {name!r}; Parlour knows {', '.join(sorted(known))}. Leave it "
             "empty and put the fields that pin the provider into `parameters`."
         )
-    return _filled(known[gateway]["fields"], upstream)
+    return known[name]
 
 
 def _filled(value: Any, upstream: str) -> Any:

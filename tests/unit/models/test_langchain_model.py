@@ -22,9 +22,11 @@ from parlour.models.failures import (
     NoFinish,
     RateLimited,
     Unreachable,
+    WrongServer,
 )
 from parlour.models.langchain import LangChainModel
 from parlour.models.port import ModelRequest
+from parlour.models.routes import Route
 
 CHUNKS = [
     AIMessageChunk(content="", additional_kwargs={"reasoning_content": "Let me "}),
@@ -189,6 +191,28 @@ async def test_foreign_exceptions_become_failures(
 ) -> None:
     with pytest.raises(failure):
         await LangChainModel(Chat(chunks=chunks, ending=ending), name="x").stream(ask(), Sink())
+
+
+@pytest.mark.parametrize(
+    ("chunks", "approved", "said"),
+    [
+        (CHUNKS, "served", ["Fo", "ur."]),
+        (CHUNKS, "other", ["Fo", "ur."]),  # it is known at the end only
+        ([CHUNKS[-1], *CHUNKS], "other", []),
+    ],
+)
+async def test_an_answer_of_another_model_fails_as_soon_as_it_is_known(
+    chunks: list[Any], approved: str, said: list[str]
+) -> None:
+    route = Route("eu", "langchain", f"test:{approved}")
+    model = LangChainModel(Chat(chunks=chunks), name="x", check=route.check)
+    sink = Sink()
+    if approved == "served":
+        await model.stream(ask(), sink)
+    else:
+        with pytest.raises(WrongServer):
+            await model.stream(ask(), sink)
+    assert sink.said == said
 
 
 async def test_silence_is_bounded_and_closes_the_stream() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from parlour.errors import ConfigurationError
-from parlour.models.registry import build_model, kind_of
+from parlour.models.registry import build_model, build_route, kind_of
+from parlour.models.routes import Route
 
 
 def dirs(path: Path) -> dict[str, Any]:
@@ -90,3 +91,10 @@ def test_people_are_told_where_a_model_runs() -> None:
         "local",
         "scripted",
     ]
+
+
+@pytest.mark.parametrize("provider", ["langchain", "local", "scripted"])
+def test_an_address_that_would_not_be_called_is_refused(provider: str, tmp_path: Path) -> None:
+    route = Route("eu", provider, "x:y", base_url="https://eu.example.com")
+    with pytest.raises(ConfigurationError, match=r"routes.eu.base_url` would not be called"):
+        build_route(route, api_key="", **dirs(tmp_path))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from parlour.errors import ConfigurationError
 from parlour.models.choice import Candidate, Decision, again, decide
 from parlour.models.failures import WrongServer
-from parlour.models.routes import Route
+from parlour.models.routes import OURS, Route
 
 ROUTE = Route("eu", "openai", "gpt-5.1", base_url="https://eu.example.com/v1", region="eu", key="K")
 
@@ -85,6 +85,44 @@ def test_a_gateway_is_told_to_pin_and_to_keep_nothing() -> None:
 def test_an_unknown_gateway_is_refused_in_a_sentence() -> None:
     with pytest.raises(ConfigurationError, match="openrouter"):
         replace(ROUTE, gateway="somewhere").extra()
+
+
+@pytest.mark.parametrize("gateway", ["", "openrouter", "litellm"])
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_parameters_cannot_say_otherwise_than_the_route(gateway: str, name: str) -> None:
+    route = replace(ROUTE, gateway=gateway, upstream="azure", parameters={name: "x", "top_p": 1})
+    with pytest.raises(ConfigurationError, match=f"routes.eu.parameters` has {name},"):
+        route.extra()
+
+
+@pytest.mark.parametrize(
+    ("gateway", "name"),
+    [
+        ("openrouter", "provider"),
+        ("openrouter", "models"),
+        ("openrouter", "route"),
+        ("litellm", "fallbacks"),
+        ("litellm", "disable_fallbacks"),
+        ("litellm", "num_retries"),
+    ],
+)
+def test_what_pins_a_gateway_cannot_be_taken_back(gateway: str, name: str) -> None:
+    route = replace(ROUTE, gateway=gateway, upstream="azure", parameters={name: ["x"]})
+    with pytest.raises(ConfigurationError, match=name):
+        route.extra()
+    assert name in replace(route, gateway="").extra()  # with other servers they mean nothing
+
+
+def test_a_gateway_with_many_providers_has_to_be_told_which() -> None:
+    with pytest.raises(ConfigurationError, match="upstream"):
+        replace(ROUTE, gateway="openrouter").extra()
+
+
+def test_langchains_models_are_known_by_their_own_name() -> None:
+    route = replace(ROUTE, provider="langchain", model="google_genai:gemini-2.5-flash")
+    assert route.serves("gemini-2.5-flash")
+    assert not route.serves("gemini-2.5-flash-lite")
+    assert not route.serves("")
 
 
 STATES = st.sampled_from(["closed", "trial", "open", "failed"])
