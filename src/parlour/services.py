@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -86,6 +87,7 @@ class Services:
     probe: LoopProbe
     waiting: Waiting
     draining: bool = False
+    _leaving_since: float = 0.0  # monotonic
     _warming: asyncio.Task[None] | None = None
 
     @property
@@ -135,6 +137,8 @@ class Services:
 
     async def leave(self) -> None:
         """Begin to shut down: not ready, no new turns, readers told to reconnect."""
+        if not self.draining:
+            self._leaving_since = time.monotonic()
         self.draining = True
         self.runner.refuse()
         await self.watch.close()
@@ -146,7 +150,8 @@ class Services:
             self._warming.cancel()
             await asyncio.gather(self._warming, return_exceptions=True)
         await self.keeper.leave()
-        await self.runner.drain(self.settings.shutdown_s)
+        gone_s = time.monotonic() - self._leaving_since
+        await self.runner.drain(max(0.0, self.settings.shutdown_s - gone_s))
         await self.keeper.close()
         self.probe.stop()
         self.waiting.stop()

@@ -48,6 +48,13 @@ def database_pids(folder: Path) -> list[int]:
     return [int(lines[0]) for lines in found if lines]
 
 
+def database_processes(folder: Path) -> list[int]:
+    """The server whose data lie below `folder`, and its children."""
+    (server,) = database_pids(folder)
+    children = Path(f"/proc/{server}/task/{server}/children").read_text(encoding="ascii")
+    return [server, *map(int, children.split())]
+
+
 async def until(condition: Callable[[], bool], bound_s: float = BOUND_S) -> None:
     """Look until it is so: nothing in another process can wake us."""
     deadline = time.monotonic() + bound_s
@@ -144,6 +151,28 @@ async def test_sigterm_tells_readers_ends_turns_and_leaves_in_order(
         await after.post(f"/api/threads/c2/turns/{slow}/stop")
         assert final(await after.read("c2", slow)).status == "stopped"
         assert said(await after.ask("c2", "hello")) == "Hello there."
+
+
+@pytest.mark.promise("P14")
+async def test_a_process_whose_database_hangs_leaves_in_time_and_its_turn_goes_on(tmp_path: Path):
+    settings = given(tmp_path)
+    async with served(tmp_path, **settings) as leaving:
+        async with leaving.start("c1", "slow") as reader:
+            turn = reader.headers["x-turn-id"]
+            await reader.content.readuntil(b'"w0"')
+            hung = database_processes(tmp_path)
+            for pid in hung:
+                os.kill(pid, signal.SIGSTOP)
+            leaving.terminate()
+            assert await leaving.ended(within_s=BOUND_S) == 1
+        await leaving.close()
+        assert "exit_forced" in "\n".join(leaving.said)
+        for pid in hung:
+            os.kill(pid, signal.SIGCONT)
+    async with served(tmp_path, **settings) as after:
+        await taken_over(after, "c1", turn)
+        await after.post(f"/api/threads/c1/turns/{turn}/stop")
+        assert final(await after.read("c1", turn)).status == "stopped"
 
 
 async def test_a_process_that_is_told_to_leave_while_it_starts_leaves(tmp_path: Path):

@@ -1,17 +1,22 @@
 """Serve until told to stop, and leave in order.
 
-SIGTERM: not ready at once, readers are told to reconnect, running turns finish (or are ended
-clearly), then the process exits, within 30 seconds of the signal.
+SIGTERM: not ready at once, readers are told to reconnect, running turns finish or are left to
+another process, then the process exits, within 30 seconds of the signal. Where something hangs, a
+database that neither answers nor hangs up say, it exits all the same: it then leaves what a killed
+process leaves, which others know how to go on with.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Generator
+from types import FrameType
 
 import structlog
 import uvicorn
@@ -26,6 +31,7 @@ from parlour.web import create_app
 log = structlog.get_logger("parlour.serve")
 
 BACKLOG = 2_048
+CLOSING_S = 4.5  # after `shutdown_s` for letting go of everything, so that 25 s end within 30
 CONNECTIONS_S = 3  # for requests in flight to finish once readers have been told to go
 
 
@@ -44,6 +50,12 @@ class _Server(uvicorn.Server):
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.handle_exit, number, None)
         yield  # the handlers stay: a second signal must not cut the draining short
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal begins the end, and bounds it."""
+        if not self.should_exit:
+            _end_within(self._services.settings)
+        super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Before connections are closed, streams have to be told."""
@@ -82,11 +94,29 @@ async def serve(settings: Settings) -> None:
 async def work(settings: Settings) -> None:
     """Keep house until SIGTERM or SIGINT: end lost turns, delete what is kept no longer."""
     stop = asyncio.Event()
+
+    def leave() -> None:
+        if not stop.is_set():
+            _end_within(settings)
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, leave)
     async with running(settings, serving=False) as services:
         log.info("worker_ready", owner=services.runner.owner)
         await stop.wait()
+
+
+def _end_within(settings: Settings) -> None:
+    """End this process in time, whatever hangs; a thread, as the event loop may be what does."""
+
+    def end() -> None:
+        log.error("exit_forced")
+        os._exit(1)
+
+    last = threading.Timer(settings.shutdown_s + CLOSING_S, end)
+    last.daemon = True
+    last.start()
 
 
 def _listen(host: str, port: int) -> socket.socket:
