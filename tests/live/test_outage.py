@@ -11,7 +11,7 @@ import pytest
 
 from parlour.domain import TurnStatus
 from parlour.errors import StoreUnavailable
-from parlour.store.database import Database
+from parlour.store.database import Database, answering
 from parlour.store.embedded import EmbeddedPostgres, start_embedded
 from parlour.store.migrate import migrate
 from parlour.store.threads import Threads
@@ -83,6 +83,15 @@ async def test_a_database_that_is_down_is_told_within_two_seconds() -> None:
             await attempt()
         assert time.monotonic() - began < 2
     await database.close()
+
+
+@pytest.mark.promise("P6")
+async def test_work_that_hanging_up_does_not_end_is_ended_all_the_same(database: Database) -> None:
+    async with database.connection() as connection:
+        await connection.close()  # so that there is nothing to hang up on
+        with pytest.raises(TimeoutError):
+            async with answering(connection, within_s=0.01, more_s=0.01):
+                await asyncio.Event().wait()
 
 
 @pytest.mark.promise("P6")

@@ -107,7 +107,7 @@ class Claim:
         database, connection = held
         with outages():
             try:
-                with answering(connection):
+                async with answering(connection):
                     await connection.commit()
             finally:
                 await database.release(connection)
@@ -125,8 +125,9 @@ async def claim_turn(database: Database, new: NewTurn, *, window: int) -> Claim:
         connection = await database.acquire()
         claim: Claim | None = None
         try:
-            with outages(), answering(connection):
-                claim = await _attempt(connection, new, window)
+            with outages():
+                async with answering(connection):
+                    claim = await _attempt(connection, new, window)
             if claim is not None:
                 if claim.joined is None:
                     claim.held = (database, connection)
@@ -238,8 +239,9 @@ async def _find(connection: Connection, new: NewTurn) -> Claim | None:
 
 async def _give_back(database: Database, connection: Connection) -> None:
     # A broken connection has rolled back, and the pool drops it.
-    with suppress(psycopg.Error, TimeoutError), answering(connection):
-        await connection.rollback()
+    with suppress(psycopg.Error, TimeoutError):
+        async with answering(connection):
+            await connection.rollback()
     await database.release(connection)
 
 

@@ -12,8 +12,8 @@ import os
 import select
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any, LiteralString
 
 import psycopg
@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection as RestConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from parlour.store.outage import outages
-from parlour.store.queue import WAIT_S, PoolQueue
+from parlour.store.queue import QUEUE_S, WAIT_S, PoolQueue
 
 Row = tuple[Any, ...]
 Connection = AsyncConnection[Row]
@@ -139,13 +139,13 @@ class Database:
         await self.agent.putconn(connection)
 
     async def _live_connection(self) -> Connection:
-        deadline = time.monotonic() + WAIT_S
+        deadline, until = time.monotonic() + WAIT_S, time.monotonic() + QUEUE_S
         while True:
             try:
                 connection = await self.agent.getconn(max(0.0, deadline - time.monotonic()))
             except PoolTimeout:
                 # Connecting takes its time when this process is busy; others get theirs back.
-                if self._queue.stuck:
+                if self._queue.stuck or time.monotonic() > until:
                     raise
                 deadline = time.monotonic() + WAIT_S
                 continue
@@ -163,7 +163,7 @@ class Database:
                 connection = await self.acquire()
                 left_s = began + OPERATION_S - time.monotonic()
                 try:
-                    with answering(connection, within_s=left_s):
+                    async with answering(connection, within_s=left_s):
                         yield connection
                 finally:
                     await self.release(connection)
@@ -183,20 +183,24 @@ class Database:
             limit = asyncio.timeout(OPERATION_S + LAST_RESORT_S)
             async with limit, self.rest.connect() as connection:
                 raw: Any = (await connection.get_raw_connection()).driver_connection  # as above
-                with answering(raw):
+                async with answering(raw):
                     yield connection
 
 
-@contextmanager
-def answering(connection: Connection, *, within_s: float = OPERATION_S) -> Generator[None]:
+@asynccontextmanager
+async def answering(
+    connection: Connection, *, within_s: float = OPERATION_S, more_s: float = LAST_RESORT_S
+) -> AsyncGenerator[None]:
     """Hang up on a server that has not done its work `within_s`; then the work fails at once.
 
     Not by cancelling it: psycopg would ask the silent server twice to stop, and wait five seconds
-    for each answer.
+    for each answer. Only work that hanging up did not end is cancelled, `more_s` later. Raises
+    `TimeoutError` then.
     """
     timer = asyncio.get_running_loop().call_later(max(0.0, within_s), _hang_up, connection)
     try:
-        yield
+        async with asyncio.timeout(max(0.0, within_s) + more_s):
+            yield
     finally:
         timer.cancel()
 
