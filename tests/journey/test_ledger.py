@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import psycopg
 import pytest
 
 from parlour.domain import Usage
 from parlour.events import types as ev
 from parlour.store.ledger import Ledger, Sum
-from tests.house import House, events_of, final
+from tests.house import WAIT_S, House, events_of, final
 from tests.journey.conftest import OpenHouse
 from tests.upstream import Upstream
 from tests.upstream_frames import Reply
@@ -144,3 +146,26 @@ async def test_a_conversation_deleted_while_it_is_answered_is_booked_all_the_sam
     await hello.ended(started["turn_id"])
     (row,) = await Ledger(hello.services.database).sums("user")
     assert row.calls == 1
+
+
+LOST_COMMIT = """
+CREATE FUNCTION leave() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_sleep(1), pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER leave AFTER INSERT ON turns
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION leave();
+"""
+
+
+@pytest.mark.promise("P16")
+async def test_a_message_that_could_not_be_stored_is_booked_when_it_had_called_a_model(
+    hello: House, database_url: str
+) -> None:
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as admin:
+        await admin.execute(LOST_COMMIT)
+    async with hello.start("one", "gate") as response:
+        assert response.status == 503
+    if ends := [task for task in asyncio.all_tasks() if task.get_name().startswith("turn ")]:
+        await asyncio.wait(ends, timeout=WAIT_S)
+    (row,) = await Ledger(hello.services.database).sums("user")
+    assert (row.key, row.calls, row.usage.estimated) == ("local/local", 1, True)
+    assert await hello.services.database.fetch("SELECT id FROM turns") == []

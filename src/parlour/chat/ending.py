@@ -141,15 +141,26 @@ class Ending:
             pass  # its fence was passed, so it is
         return True
 
-    async def _book_deleted(self, running: Running) -> None:
-        """A conversation may be deleted while it is answered; what was spent stays spent."""
-        who = running.principal
+    async def never_begun(self, running: Running) -> None:
+        """A message that could not be stored may have called a model all the same."""
+        for pause in (*FINISH_RETRIES_S, 0):
+            if await self._book_deleted(running):
+                return
+            await asyncio.sleep(pause)
+
+    async def _book_deleted(self, running: Running) -> bool:
+        """A conversation may be deleted while it is answered; what was spent stays spent.
+
+        False while the store does not answer.
+        """
+        who, calls = running.principal, running.tab.calls
         try:
-            await self._ledger.book_deleted(
-                who.workspace, who.user, running.turn, running.tab.calls
-            )
+            if calls:
+                await self._ledger.book_deleted(who.workspace, who.user, running.turn, calls)
         except StoreUnavailable as outage:
-            log.warning("calls_not_booked", error=str(outage), calls=len(running.tab.calls))
+            log.warning("calls_not_booked", error=str(outage), calls=len(calls))
+            return False
+        return True
 
     async def _ask(self, running: Running, answer: Answer) -> Questions:
         """What people have to decide; over a short outage, as with the end itself."""

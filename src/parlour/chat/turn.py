@@ -345,7 +345,7 @@ class TurnRunner:
 
     async def _end(self, running: Running, answer: Answer | None, problem: Problem | None) -> None:
         """Store the turn, then say its one terminal event; or leave both to another process."""
-        handed = elsewhere = False
+        kept = handed = elsewhere = False
         try:
             # A model can be done, or a stop arrive, before the claim is committed.
             kept = await running.committed
@@ -369,6 +369,8 @@ class TurnRunner:
                 del self.running[running.turn]
             self.room.leave(running.principal.workspace)
             self._metrics.turns_running.dec()
+        if not kept:
+            await self._ending.never_begun(running)
 
     async def _handed_over(self, running: Running) -> bool:
         """Whether the turn is left to another process, as this one is shutting down."""
