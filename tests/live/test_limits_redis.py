@@ -85,6 +85,36 @@ def _used(tokens: int) -> Any:
     return Done("elsewhere", spent=Amount(tokens))
 
 
+async def used(house: House, name: str) -> int:
+    _, told = await house.get("/api/limits")
+    return next(limit["used"] for limit in told["limits"] if limit["limit"] == name)
+
+
+@pytest.mark.promise("P17")
+@pytest.mark.parametrize("shared", [True, False])
+async def test_what_a_process_has_spent_that_leaves_is_counted_once(
+    open_house: OpenHouse, new_redis: Callable[[], RedisServer], shared: bool
+) -> None:
+    redis = new_redis()
+    redis.start()
+    given_ = given(redis, tokens_per_day=LIMIT)
+    if not shared:
+        del given_["redis_url"]
+    async with open_house(SCRIPT, token(), **given_, shutdown_s=0.1) as leaving:
+        model: Any = leaving.services.router.client("default")
+        started = await leaving.begin("one", "gate")
+        await model.reached("middle")
+    async with open_house(SCRIPT, token(), **given_) as staying:
+        await spend(staying, "two")  # its limits are known there before it goes on
+        model = staying.services.router.client("default")
+        model.open("middle")
+        frames = await staying.read("one", started["turn_id"])
+        assert final(frames).status == "done"
+        assert any(frame.event == "restart" for frame in frames)
+        assert await used(staying, "tokens_per_day") == await spent(staying)
+        assert await used(staying, "requests_per_hour") == 2
+
+
 @pytest.mark.promise("P7")
 async def test_without_redis_nothing_is_spent_reading_goes_on_and_it_heals(
     open_house: OpenHouse, new_redis: Callable[[], RedisServer]

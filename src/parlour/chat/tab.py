@@ -94,14 +94,19 @@ class Tab:
         return metered
 
     def so_far(self) -> str:
-        """The calls by now as the ledger's JSON rows, those under way as far as they are."""
+        """The calls by now as the ledger's JSON rows, those under way as far as they are.
+
+        Those that are over say where limits have counted them (`counted`).
+        """
         rows = list(self.calls)
         for call, tally in self._open.values():
             spent = tally.spent()
             if spent is not None:
                 usage = msgspec.structs.replace(spent, estimated=True)
                 rows.append(self._price(dataclasses.replace(call, usage=usage)))
-        numbered = [call_row(call, place) for place, call in enumerate(rows, 1)]
+        numbered = [call_row(call, number) for number, call in enumerate(rows, 1)]
+        for row in numbered[: len(self.calls)]:
+            row["counted"] = self._till.quotas.place
         return msgspec.json.encode(numbered).decode()
 
     async def begin(self, route: Route, purpose: str, request: ModelRequest) -> int:

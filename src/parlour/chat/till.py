@@ -170,8 +170,9 @@ class Till:
         return dataclasses.replace(call, cost_nanos=cost.nanos, prices=cost.prices)
 
     async def lost(self, turn: LostTurn) -> None:
-        """Count what a turn has used that was lost with its process."""
-        spent = Amount(turn.tokens, turn.cost_nanos)
+        """Count what a turn has used that was lost with its process, and is not counted yet."""
+        tokens, nanos = turn.spent(but_in=self.quotas.place)
+        spent = Amount(tokens, nanos)
         try:
             await self.quotas.add(
                 turn.workspace, turn.user, Done(turn.id, f"{turn.id}:1", spent, leave=True)

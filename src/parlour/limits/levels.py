@@ -197,8 +197,11 @@ class Done:
 class Counters(Protocol):
     """Where limits are counted: in memory, or in Redis for several processes.
 
-    Every method decides and changes in one step, and raises `CountersGone`.
+    Every method decides and changes in one step, and raises `CountersGone`. `place` names where
+    they are kept: what was counted there is known to all counters of that name.
     """
+
+    place: str
 
     async def take(
         self, subjects: Sequence[Subject], at: Moment, want: Want

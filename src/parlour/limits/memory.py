@@ -6,6 +6,7 @@ forgotten: it is seeded again.
 
 from __future__ import annotations
 
+import secrets
 from bisect import bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -77,6 +78,7 @@ class MemoryCounters:
     def __init__(self, *, subjects_max: int = SUBJECTS_MAX) -> None:
         self._states: dict[Key, _State] = {}
         self._subjects_max = subjects_max
+        self.place = secrets.token_hex(4)  # gone with this process
 
     async def take(
         self, subjects: Sequence[Subject], at: Moment, want: Want

@@ -86,6 +86,11 @@ class Quotas:
         self._known: set[tuple[str, str | None]] = set()
         self._away_until = 0.0
 
+    @property
+    def place(self) -> str:
+        """Where the counters are kept; see `levels.Counters`."""
+        return self._counters.place
+
     def rules(self, workspace: str) -> LimitsPolicy:
         """The limits of a workspace, as configured."""
         return self._policies.of(workspace).limits

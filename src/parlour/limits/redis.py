@@ -43,6 +43,7 @@ class RedisCounters:
 
     def __init__(self, url: str, *, prefix: str = "parlour") -> None:
         self._prefix = prefix
+        self.place = "redis"
         self._redis = connect(url, connections=CONNECTIONS, answer_s=ANSWER_S)
         self._sha = ""
 

@@ -18,10 +18,9 @@ from parlour.domain import Message, MessageId, ModelCall, Part, Principal, Threa
 from parlour.store.approvals import principal_of
 from parlour.store.claims import message_of
 from parlour.store.database import Database, Row
-from parlour.store.lost import SILENT, Leave, LostTurn, book, booked, lost_turn
+from parlour.store.lost import BUCKETS, SILENT, Leave, LostTurn, book, booked, lost_turn
 
 _parts = msgspec.json.Decoder(tuple[Part, ...])
-_BUCKETS = ("input", "cache_read", "cache_write", "output", "reasoning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def _adopted(row: Row, taken: list[Row], lost: LostTurn, calls: list[dict[str, o
     history = [message_of(lost.thread, each[6:13]) for each in rest]
     spent = Usage(estimated=bool(calls))
     for call in calls:
-        spent = spent + Usage(**{bucket: call[bucket] for bucket in _BUCKETS})  # pyright: ignore[reportArgumentType]
+        spent = spent + Usage(**{bucket: call[bucket] for bucket in BUCKETS})  # pyright: ignore[reportArgumentType]
     return Adopted(
         turn=lost.id,
         thread=lost.thread,

@@ -26,6 +26,7 @@ from parlour.store.database import Connection, Database, Row
 from parlour.store.ledger import COLUMNS, OF_CALL, call_row
 
 REAP_MAX = 100  # lost turns closed at a time; the next round takes the next
+BUCKETS = ("input", "cache_read", "cache_write", "output", "reasoning")
 CHARS_PER_TOKEN = 4  # of a prompt that nobody counted
 LOST = ErrorPart(
     code="turn_lost",
@@ -59,9 +60,14 @@ class LostTurn:
     owner: str
     assistant_message: MessageId
     parts: tuple[Part, ...]
-    tokens: int = 0  # booked
-    cost_nanos: int = 0  # of what is priced
+    calls: tuple[dict[str, Any], ...] = ()  # booked
     stopped: bool = False
+
+    def spent(self, *, but_in: str) -> tuple[int, int]:
+        """Tokens, and nano-dollars of what is priced, but for what is counted in that place."""
+        fresh = [call for call in self.calls if call.get("counted") != but_in]
+        tokens = sum(call[bucket] for call in fresh for bucket in BUCKETS)
+        return tokens, sum(call["cost_nanos"] or 0 for call in fresh)
 
     @property
     def status(self) -> TurnStatus:
@@ -131,7 +137,6 @@ def lost_turn(row: Row, calls: list[dict[str, Any]]) -> LostTurn:
         for part in said
         if not isinstance(part, ErrorPart)  # of the one before, where this one went on
     )
-    buckets = ("input", "cache_read", "cache_write", "output", "reasoning")
     return LostTurn(
         turn,
         thread,
@@ -140,8 +145,7 @@ def lost_turn(row: Row, calls: list[dict[str, Any]]) -> LostTurn:
         owner,
         answer,
         known if stopped else (*known, LOST),
-        tokens=sum(call[bucket] for call in calls for bucket in buckets),
-        cost_nanos=sum(call["cost_nanos"] or 0 for call in calls),
+        calls=tuple(calls),
         stopped=stopped,
     )
 
