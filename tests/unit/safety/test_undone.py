@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from importlib import resources
+from re import _parser  # pyright: ignore[reportAttributeAccessIssue]
+
 import pytest
 
 from parlour.models.orders import ENCODINGS
 from parlour.safety.output.check import Breach, OutputCheck
+from parlour.safety.output.undone import LONG, SPELLED, ordinary
 
 PROMPT = (
     "You work for the Northwind desk. Our code word is heron-h7q2x9w4k1 and nobody outside "
@@ -54,3 +60,28 @@ def test_a_code_of_the_prompt_is_kept_alone_too() -> None:
 def test_ordinary_words_and_figures_pass(text: str) -> None:
     assert judged(text) is None
     assert judged(text * 20) is None
+
+
+def test_no_secret_is_shorter_than_a_word_that_is_looked_at() -> None:
+    file = resources.files("parlour.safety.output").joinpath("secrets.json")
+    for rule in json.loads(file.read_text("utf-8")):
+        least, _ = _parser.parse(rule["pattern"]).getwidth()
+        spaced = all(" " in hint for hint in rule["hints"])
+        assert spaced or (least >= LONG and " " not in rule["pattern"]), rule["id"]
+
+
+@pytest.mark.parametrize("form", [str, lambda text: text[::-1]])
+def test_a_key_between_short_words_is_found_however_little_stands_there(
+    form: Callable[[str], str],
+) -> None:
+    assert judged(form("it is xoxb-1234567890 ok")) == Breach("secret", "slack_token")
+    assert judged(form("see -----BEGIN PRIVATE KEY----- of it")) == Breach("secret", "private_key")
+
+
+def test_what_is_spelled_between_words_is_read() -> None:
+    spelled = " ".join(PROMPT.replace(" ", ""))
+    assert judged(f"Well {spelled} well") == PROMPT_BREACH
+    assert not ordinary("xx" + " a" * SPELLED + " xx")
+    assert ordinary("xx" + " a" * (SPELLED - 1) + " xx")
+    assert not ordinary("a " + "b" * LONG)
+    assert ordinary("a " + "b" * (LONG - 1))

@@ -16,7 +16,7 @@ from functools import cache
 from importlib import resources
 
 from parlour.safety.disclosures.humanity import Humanity
-from parlour.safety.output.undone import decoded, squeezed, turned
+from parlour.safety.output.undone import decoded, ordinary, squeezed, turned
 from parlour.safety.personal.find import find
 
 SHINGLE = 8  # words in a row that only somebody who has the prompt says
@@ -65,17 +65,17 @@ class OutputCheck:
         }
         codes = {squeezed(code) for text in prompts for code in _CODE.findall(text)}
         self._codes = tuple(form for code in codes for form in (code, *turned(code)))
-        ends = [shingle.split() for shingle in self._shingles]
-        self._firsts = {words[0] for words in ends}
-        self._lasts = {words[-1] for words in ends}
+        split = [shingle.split() for shingle in self._shingles]
+        self._ends = {(words[0], words[-1]) for words in split}
         self._values = tuple(value for value in values if len(value) >= 8)
 
     def breach(
         self, text: str, *, personal: tuple[str, ...], secrets: bool, prompt: bool
     ) -> Breach | None:
         """The first thing in a text that must not be said; None when there is none."""
+        calm = ordinary(text)
         if secrets:
-            rule = secret(text)
+            rule = secret(text, calm=calm)
             if rule:
                 return Breach("secret", rule)
             if any(value in text for value in self._values):
@@ -86,22 +86,22 @@ class OutputCheck:
                 return Breach("personal", hits[0].rule or hits[0].kind)
         if prompt and self._shingles and self._says_prompt(text):
             return Breach("prompt", "system_prompt")
-        return self._encoded(text, secrets=secrets, prompt=prompt)
+        return self._encoded(text, secrets=secrets, prompt=prompt, calm=calm)
 
     def claim(self, text: str, *, whole: bool) -> Breach | None:
         """A claim to be human in an answer, or in a part of it that may begin and end anywhere."""
         language = self._humanity.claimed(text, whole=whole) if self._humanity else ""
         return Breach("humanity", "claimed", language) if language else None
 
-    def _encoded(self, text: str, *, secrets: bool, prompt: bool) -> Breach | None:
+    def _encoded(self, text: str, *, secrets: bool, prompt: bool, calm: bool) -> Breach | None:
         """The same in what can be read in a text: a secret, or the letters of the prompt."""
         for reading in turned(text) if secrets else ():
-            rule = secret(reading)
+            rule = secret(reading, calm=calm)
             if rule and rule != "url_password":  # any address has one backwards
                 return Breach("secret", rule)
         if prompt and self._shingles and self._has_letters(text):
             return Breach("prompt", "system_prompt")
-        for reading in decoded(text):
+        for reading in decoded(text, calm=calm):
             rule = secret(reading) if secrets else ""
             if rule:
                 return Breach("secret", rule)
@@ -114,22 +114,22 @@ class OutputCheck:
     def _has_letters(self, text: str) -> bool:
         """Whether the letters of the prompt are in a text, in a row, or one of its codes is."""
         letters = squeezed(text)
-        return any(code in letters for code in self._codes) or any(
-            run in self._runs for run in _runs(letters, STEP)
-        )
+        if any(code in letters for code in self._codes):
+            return True
+        return not self._runs.isdisjoint(_runs(letters, STEP))
 
     def _says_prompt(self, text: str) -> bool:
-        words, firsts, lasts = _words(text), self._firsts, self._lasts
-        return any(
-            first in firsts
-            and last in lasts
-            and " ".join(words[at : at + SHINGLE]) in self._shingles
-            for at, (first, last) in enumerate(zip(words, words[SHINGLE - 1 :], strict=False))
-        )
+        words, ends = _words(text), self._ends
+        likely = [
+            at
+            for at, both in enumerate(zip(words, words[SHINGLE - 1 :], strict=False))
+            if both in ends
+        ]
+        return any(" ".join(words[at : at + SHINGLE]) in self._shingles for at in likely)
 
 
-def _runs(letters: str, step: int) -> Iterable[str]:
-    return (letters[at : at + RUN] for at in range(0, len(letters) - RUN + 1, step))
+def _runs(letters: str, step: int) -> list[str]:
+    return [letters[at : at + RUN] for at in range(0, len(letters) - RUN + 1, step)]
 
 
 def shingles(text: str) -> Iterable[str]:
@@ -142,9 +142,12 @@ def _words(text: str) -> list[str]:
     return text.lower().translate(_PLAIN).split()
 
 
-def secret(text: str) -> str:
-    """The rule of the first secret in a text; empty when there is none."""
-    for hint, rule, pattern in _secrets():
+def secret(text: str, *, calm: bool = False) -> str:
+    """The rule of the first secret in a text; empty when there is none.
+
+    A `calm` text has no word as long as a secret without a space.
+    """
+    for hint, rule, pattern in _spaced_secrets() if calm else _secrets():
         # Looking for a few letters costs a hundredth of what a pattern does.
         if hint in text and pattern.search(text):
             return rule
@@ -160,3 +163,9 @@ def _secrets() -> tuple[tuple[str, str, re.Pattern[str]], ...]:
         for rule in json.loads(file.read_text("utf-8"))
         for hint in rule["hints"]
     )
+
+
+@cache
+def _spaced_secrets() -> tuple[tuple[str, str, re.Pattern[str]], ...]:
+    """Those that have spaces in them."""
+    return tuple(row for row in _secrets() if " " in row[0])

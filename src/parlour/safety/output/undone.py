@@ -15,8 +15,10 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from urllib.parse import unquote
 
+LONG = 15  # characters without a space, of the shortest secret that has none
+SPELLED = 11  # single letters, between two that may be part of a word
 _HIDDEN = re.compile(r"[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
-_SPELLED = re.compile(r"\S(?P<gap>[ \n.,_*|/-])(?:\S(?P=gap)){11,}\S")
+_SPELLED = re.compile(rf"\S(?P<gap>[ \n.,_*|/-])(?:\S(?P=gap)){{{SPELLED},}}\S")
 _LONG = re.compile(r"[A-Za-z0-9+/_.:-]{16,}")  # what every encoding of some length has
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}")
 _BASE32 = re.compile(r"[A-Z2-7]{24,}")
@@ -38,8 +40,18 @@ def turned(text: str) -> tuple[str, str]:
     return text[::-1], codecs.encode(text, "rot13")
 
 
-def decoded(text: str) -> Iterator[str]:
-    """Whatever can be read in a text beside what stands there; mostly nothing."""
+def ordinary(text: str) -> bool:
+    """Whether all words are short and few have one letter: then no key stands in a text, nor one
+    in an encoding, and nothing is spelled letter by letter. Spares most of the looking."""
+    lengths = list(map(len, text.split()))
+    return not lengths or (max(lengths) < LONG and lengths.count(1) < SPELLED)
+
+
+def decoded(text: str, *, calm: bool) -> Iterator[str]:
+    """Whatever can be read in a text beside what stands there; mostly nothing.
+
+    `calm`: it is `ordinary`.
+    """
     plain = text if text.isascii() else unicodedata.normalize("NFKC", _HIDDEN.sub("", text))
     if "%" in plain:
         plain = unquote(plain)
@@ -47,10 +59,12 @@ def decoded(text: str) -> Iterator[str]:
         plain = html.unescape(plain)
     if plain != text:
         yield plain
-    for match in _SPELLED.finditer(plain):
-        yield match.group()[::2]
     for run in _BITS.findall(plain + " ") if "0" in plain and "1" in plain else ():
         yield "".join(chr(int(bits, 2)) for bits in run.split())
+    if calm if plain is text else ordinary(plain):
+        return
+    for match in _SPELLED.finditer(plain):
+        yield match.group()[::2]
     if _LONG.search(plain):
         yield from _long(plain)
 
