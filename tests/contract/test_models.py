@@ -79,6 +79,12 @@ class Stage:
         else:
             self.upstream.next(reply)
 
+    def go_on(self) -> None:
+        """Let a reply with `hold_at` go on."""
+        self.upstream.release.set()
+        if isinstance(self.model, ScriptedModel):
+            self.model.open("hold")
+
     async def hears_the_end(self) -> None:
         """Wait until nobody is speaking any more."""
         await self.upstream.until(lambda: self.upstream.streaming == 0)
@@ -162,12 +168,15 @@ def ask(text: str = "hi", **fields: Any) -> ModelRequest:
     return ModelRequest([{"role": "user", "content": text}], **fields)
 
 
-async def test_text_reaches_the_sink_piece_by_piece_and_the_reply_whole(stage: Stage) -> None:
-    stage.will_say(Reply(text=["Grüß", " dich", ", 世", "界"]))
+async def test_text_reaches_the_sink_as_it_comes_and_the_reply_whole(stage: Stage) -> None:
+    stage.will_say(Reply(text=["Grüß", " dich", ", 世", "界"], hold_at=2))
     sink = Sink()
-    reply = await stage.model.stream(ask(), sink)
+    reading = asyncio.create_task(stage.model.stream(ask(), sink))
+    await sink.spoke.wait()
+    assert not reading.done()
+    stage.go_on()
+    reply = await reading
     assert reply.text == "".join(sink.said) == "Grüß dich, 世界"
-    assert len(sink.said) > 1
     assert sink.flushed >= 1
     assert reply.finish_reason == "stop"
     assert reply.tool_calls == ()

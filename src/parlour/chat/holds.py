@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
-from parlour.models.pieces import FOLD
+from parlour.models.pieces import FOLD, weight
 from parlour.safety.output.check import OVERLAP
 
 NEVER = "[\0]"  # a trigger that no text has: NUL is refused at the edge
@@ -82,6 +82,7 @@ class Blocks:
     def __init__(self, allowed: Callable[[str], bool]) -> None:
         self._allowed = allowed
         self._held: list[str] = []
+        self._room = FOLD  # of the block that has begun
         self._over = False
 
     def passed(self, text: str) -> None:
@@ -90,8 +91,10 @@ class Blocks:
     def feed(self, text: str) -> str:
         """More text; a judged block now and then."""
         self._held.append(text)
-        if len(self._held) < FOLD:
+        self._room -= weight(text)
+        if self._room > 0:
             return ""
+        self._room = FOLD
         return self._judged(keep=OVERLAP)
 
     def settle(self, silent_s: float) -> str:

@@ -24,6 +24,7 @@ from parlour.models.refusals import told, unreadable
 from parlour.models.sse import EventSplitter
 from parlour.models.toolcalls import ToolCallPieces
 from parlour.models.usage import Spending, apart, usage_of
+from parlour.models.voice import Voice
 from parlour.models.wire import DONE, FINISHED, OPEN, SPEAKING, Wire
 
 API_VERSION = "2023-06-01"  # the only one that is not deprecated
@@ -162,21 +163,17 @@ class AnthropicReader:
         "_finish",
         "_id",
         "_model",
-        "_sink",
-        "_text",
-        "_thought",
         "_tool_blocks",
         "_usage",
+        "_voice",
     )
 
     def __init__(
         self, sink: ModelSink, *, line_bytes_max: int = 1_000_000, check: Served | None = None
     ) -> None:
-        self._sink = sink
         self._check = check
         self._events = EventSplitter(bytes_max=line_bytes_max)
-        self._text: list[str] = []
-        self._thought: list[str] = []
+        self._voice = Voice(sink)
         self._calls = ToolCallPieces()
         self._tool_blocks: set[int] = set()
         self._finish = ""
@@ -187,20 +184,17 @@ class AnthropicReader:
     @property
     def spoke(self) -> bool:
         """Whether anything of the reply has been said."""
-        return bool(self._text or self._thought)
+        return bool(self._voice)
 
     def feed(self, data: bytes) -> int:
         """Read some bytes. Returns how far the reply is; raises a `ModelFailure`."""
-        before = len(self._text) + len(self._thought)
         said = False
         try:
             for payload in self._events.feed(data):
                 self._read(payload)
         finally:
             # Also when this read breaks the reply: what was said before the break was said.
-            said = len(self._text) + len(self._thought) != before
-            if said:
-                self._sink.flush()
+            said = self._voice.flush()
         if not self._finish:
             if self._done:
                 raise NoFinish()
@@ -210,12 +204,13 @@ class AnthropicReader:
     def reply(self, request: ModelRequest) -> ModelReply:
         """The whole reply. Raises when nothing proves that it is whole."""
         self._events.finish(self._read, whole=bool(self._finish))
+        self._voice.flush()
         if self._check is not None and not self._model:
             self._check("", "")
         reply = ModelReply(
-            text="".join(self._text),
+            text=self._voice.text.join(),
             finish_reason=finish_reason(self._finish, calls=len(self._calls)),
-            reasoning="".join(self._thought),
+            reasoning=self._voice.thought.join(),
             tool_calls=self._calls.requests(),
             usage=_usage(self._usage),
             served_by=self._model,
@@ -238,8 +233,8 @@ class AnthropicReader:
                 return _usage(self._usage)
             if not self._model and self._usage.input_tokens is None:
                 return None
-            said, thought = "".join(self._text) + self._calls.said(), "".join(self._thought)
-            counted = counting.usage(said=said, thought=thought)
+            said = self._voice.text.join() + self._calls.said()
+            counted = counting.usage(said=said, thought=self._voice.thought.join())
             if self._usage.input_tokens is None:
                 return counted
             told = _usage(self._usage)
@@ -281,9 +276,9 @@ class AnthropicReader:
 
     def _read_delta(self, index: int, delta: _Delta) -> None:
         if delta.text:
-            self._say(delta.text)
+            self._voice.say(delta.text)
         elif delta.thinking:
-            self._think(delta.thinking)
+            self._voice.think(delta.thinking)
         elif delta.partial_json and index in self._tool_blocks:
             self._calls.add(index=index, call_id=None, name=None, arguments=delta.partial_json)
 
@@ -294,9 +289,9 @@ class AnthropicReader:
             arguments = msgspec.json.encode(block.input).decode() if block.input else ""
             self._calls.add(index=index, call_id=block.id, name=block.name, arguments=arguments)
         elif block.type == "text" and block.text:
-            self._say(block.text)
+            self._voice.say(block.text)
         elif block.type == "thinking" and block.thinking:
-            self._think(block.thinking)
+            self._voice.think(block.thinking)
 
     def _count(self, usage: _Usage | None, *, final: bool = False) -> None:
         """Later counts replace earlier ones: all of them are cumulative."""
@@ -307,14 +302,6 @@ class AnthropicReader:
             # The first event's output count is a placeholder, not a count of what was said.
             if value is not None and (final or field != "output_tokens"):
                 setattr(self._usage, field, value)
-
-    def _say(self, text: str) -> None:
-        self._text.append(text)
-        self._sink.text(text)
-
-    def _think(self, text: str) -> None:
-        self._thought.append(text)
-        self._sink.reasoning(text)
 
 
 def _usage(said: _Usage) -> Usage:

@@ -16,16 +16,18 @@ from typing import Any
 import msgspec
 from yarl import URL
 
-from parlour.domain import ToolSpec, Usage
+from parlour.domain import Usage
 from parlour.models.bounds import WireLimits
 from parlour.models.failures import ModelFailure, NoFinish
 from parlour.models.finish import finish_reason
-from parlour.models.pieces import Pieces
-from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink, Served
+from parlour.models.frame import Frame
+from parlour.models.openai_messages import message_json, tool_json
+from parlour.models.port import ModelReply, ModelRequest, ModelSink, Served
 from parlour.models.refusals import told, unreadable
 from parlour.models.sse import EventSplitter
 from parlour.models.toolcalls import ToolCallPieces
 from parlour.models.usage import Spending, buckets, usage_of
+from parlour.models.voice import Voice
 from parlour.models.wire import DONE, FINISHED, OPEN, SPEAKING, Wire
 
 # Models that know only `max_completion_tokens`, by OpenAI's own names, also behind a gateway's
@@ -156,7 +158,7 @@ class OpenAIModel:
         """The request's JSON; the same request always gives the same bytes."""
         body: dict[str, Any] = {
             "model": self._model,
-            "messages": [_message(message) for message in request.messages],
+            "messages": [message_json(message) for message in request.messages],
             "stream": True,
             "stream_options": {"include_usage": True},
             self._bound: request.max_tokens,
@@ -164,7 +166,7 @@ class OpenAIModel:
         if self._own:  # padding against traffic analysis; half of the bytes of a short token
             body["stream_options"]["include_obfuscation"] = False
         if request.tools:
-            body["tools"] = [_tool(tool) for tool in request.tools]
+            body["tools"] = [tool_json(tool) for tool in request.tools]
         if request.temperature is not None:
             body["temperature"] = request.temperature
         return msgspec.json.encode(body | self._extra)
@@ -182,25 +184,21 @@ class OpenAIReader:
         "_check",
         "_events",
         "_finish",
+        "_frame",
         "_id",
         "_model",
-        "_said",
-        "_sink",
-        "_text",
-        "_thought",
         "_upstream",
         "_usage",
+        "_voice",
     )
 
     def __init__(
         self, sink: ModelSink, *, line_bytes_max: int = 1_000_000, check: Served | None = None
     ) -> None:
-        self._sink = sink
         self._check = check
         self._events = EventSplitter(bytes_max=line_bytes_max)
-        self._text = Pieces()
-        self._thought = Pieces()
-        self._said = False  # something, in this read
+        self._voice = Voice(sink)
+        self._frame = Frame()
         self._calls = ToolCallPieces()
         self._finish = ""
         self._usage: _Usage | None = None
@@ -209,36 +207,39 @@ class OpenAIReader:
     @property
     def spoke(self) -> bool:
         """Whether anything of the reply has been said."""
-        return bool(self._text or self._thought)
+        return bool(self._voice)
 
     def feed(self, data: bytes) -> int:
         """Read some bytes. Returns how far the reply is; raises a `ModelFailure`."""
-        done = self._said = False
+        done = said = False
+        voice, words_of = self._voice, self._frame.words
         try:
             for payload in self._events.feed(data):
-                if payload == b"[DONE]":
+                if words := words_of(payload):
+                    voice.say(words)
+                elif payload == b"[DONE]":
                     done = True
                 else:
                     self._read(payload)
         finally:
             # Also when this read breaks the reply: what was said before the break was said.
-            if self._said:
-                self._sink.flush()
+            said = voice.flush()
         if not self._finish:
             if done:
                 raise NoFinish()
-            return SPEAKING if self._said else OPEN
+            return SPEAKING if said else OPEN
         return DONE if done else FINISHED
 
     def reply(self, request: ModelRequest) -> ModelReply:
         """The whole reply. Raises when nothing proves that it is whole."""
         self._events.finish(self._read_last, whole=bool(self._finish))
+        self._voice.flush()
         if self._check is not None and not self._model:
             self._check("", self._upstream)
         reply = ModelReply(
-            text=self._text.join(),
+            text=self._voice.text.join(),
             finish_reason=finish_reason(self._finish, calls=len(self._calls)),
-            reasoning=self._thought.join(),
+            reasoning=self._voice.thought.join(),
             tool_calls=self._calls.requests(),
             usage=_usage(self._usage) if self._usage else Usage(),
             served_by=self._model,
@@ -257,14 +258,15 @@ class OpenAIReader:
             if self._usage is not None:
                 return _usage(self._usage)
             calls = self._calls.said()
-            if not (self._model or self._text or self._thought or calls):
+            voice = self._voice
+            if not (self._model or voice or calls):
                 return None
-            return counting.usage(said=self._text.join() + calls, thought=self._thought.join())
+            return counting.usage(said=voice.text.join() + calls, thought=voice.thought.join())
 
         return spent
 
     def _read(self, payload: bytes) -> None:
-        """One chunk. This runs for every token."""
+        """One chunk. This runs for every token of a server whose chunks have no frame."""
         try:
             chunk = _decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -283,6 +285,8 @@ class OpenAIReader:
                 self._read_delta(delta)
             if choice.finish_reason:
                 self._finish = choice.finish_reason
+        if self._frame.sought and (text := _only_words(chunk)):
+            self._frame.learn(payload, text)
         return None
 
     def _served(self, chunk: _Chunk) -> None:
@@ -295,16 +299,16 @@ class OpenAIReader:
     def _read_delta(self, delta: _Delta) -> None:
         thought = delta.reasoning_content or delta.reasoning
         if thought:
-            self._think(thought)
+            self._voice.think(thought)
         content = delta.content
         if content.__class__ is str:
             if content:
-                self._say(content)  # pyright: ignore[reportArgumentType]
+                self._voice.say(content)  # pyright: ignore[reportArgumentType]
         elif content is not None:
             for part in content:
                 self._read_piece(part)  # pyright: ignore[reportArgumentType]
         if delta.refusal:
-            self._say(delta.refusal)
+            self._voice.say(delta.refusal)
         for piece in delta.tool_calls or ():
             function = piece.function or _Function()
             arguments = function.arguments
@@ -322,9 +326,9 @@ class OpenAIReader:
         if isinstance(thinking, list):
             thinking = "".join(part.text or "" for part in thinking)
         if thinking:
-            self._think(thinking)
+            self._voice.think(thinking)
         if piece.text:
-            self._say(piece.text)
+            self._voice.say(piece.text)
 
     def _read_other(self, chunk: _Chunk, payload: bytes) -> None:
         """A chunk without choices: usage, an error in one of two forms, or nothing of interest."""
@@ -337,15 +341,17 @@ class OpenAIReader:
         if payload != b"[DONE]":
             self._read(payload)
 
-    def _say(self, text: str) -> None:
-        self._said = True
-        self._text.add(text)
-        self._sink.text(text)
 
-    def _think(self, text: str) -> None:
-        self._said = True
-        self._thought.add(text)
-        self._sink.reasoning(text)
+def _only_words(chunk: _Chunk) -> str:
+    """The words of a chunk that has nothing else in it; empty when it has."""
+    choices = chunk.choices or []
+    choice = choices[0]
+    delta = choice.delta
+    if delta is None or len(choices) > 1 or choice.index or choice.finish_reason or chunk.usage:
+        return ""
+    if delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls:
+        return ""
+    return delta.content if isinstance(delta.content, str) else ""
 
 
 def _usage(said: _Usage) -> Usage:
@@ -359,42 +365,3 @@ def _usage(said: _Usage) -> Usage:
         reasoning=out.reasoning_tokens,
         total=said.total_tokens,
     )
-
-
-def _message(message: ChatMessage) -> dict[str, Any]:
-    role = message["role"]
-    if role == "tool":
-        return {
-            "role": "tool",
-            "tool_call_id": message["call_id"],
-            "content": message["content"],
-        }
-    calls = message.get("tool_calls")
-    if role != "assistant" or not calls:
-        return {"role": role, "content": message["content"]}
-    return {
-        "role": "assistant",
-        "content": message["content"] or None,
-        "tool_calls": [
-            {
-                "id": call["id"],
-                "type": "function",
-                "function": {
-                    "name": call["name"],
-                    "arguments": msgspec.json.encode(call["arguments"] or {}).decode(),
-                },
-            }
-            for call in calls
-        ],
-    }
-
-
-def _tool(tool: ToolSpec) -> dict[str, Any]:
-    return {
-        "type": "function",
-        "function": {
-            "name": tool.name,
-            "description": tool.description,
-            "parameters": tool.parameters or {"type": "object", "properties": {}},
-        },
-    }

@@ -143,14 +143,27 @@ def test_feed_says_how_far_the_reply_is() -> None:
     assert reader.feed(b"data: [DONE]\n\n") == DONE
 
 
-def test_one_read_is_one_flush_whatever_it_holds() -> None:
+def test_one_read_is_one_piece_and_one_flush_whatever_it_holds() -> None:
     sink = Sink()
     reader = OpenAIReader(sink)
     token = line({"choices": [{"delta": {"content": "x"}}]})
     reader.feed(token * 5)
-    assert [kind for kind, _ in sink.events] == ["text"] * 5 + ["flush"]
+    assert sink.events == [("text", "xxxxx"), ("flush", "")]
     reader.feed(b": keep-alive\n\n")
-    assert len(sink.events) == 6
+    assert len(sink.events) == 2
+
+
+def test_thinking_and_words_of_one_read_keep_their_order() -> None:
+    sink = Sink()
+    parts = [
+        ("content", "a"),
+        ("content", "b"),
+        ("reasoning", "c"),
+        ("reasoning", "d"),
+        ("content", "e"),
+    ]
+    OpenAIReader(sink).feed(b"".join(line({"choices": [{"delta": {k: v}}]}) for k, v in parts))
+    assert sink.events == [("text", "ab"), ("reasoning", "cd"), ("text", "e"), ("flush", "")]
 
 
 def test_what_was_said_before_a_break_is_flushed() -> None:

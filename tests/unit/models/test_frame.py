@@ -1,0 +1,109 @@
+"""A chunk is read without parsing only where parsing could say nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from parlour.models.failures import BadJson, BadUtf8
+from parlour.models.frame import Frame
+from parlour.models.openai import OpenAIReader
+
+
+class Sink:
+    def __init__(self) -> None:
+        self.said = ""
+
+    def text(self, text: str) -> None:
+        self.said += text
+
+    def reasoning(self, text: str) -> None:
+        self.said += f"({text})"
+
+    def flush(self) -> None:
+        pass
+
+
+def chunk(text: str, *, spaces: bool = False, finish: str | None = None, **more: Any) -> bytes:
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
+    value = {"id": "c-1", "model": "m", "choices": [choice], **more}
+    return json.dumps(value, separators=None if spaces else (",", ":")).encode()
+
+
+def learnt(text: str = "Hello", *, spaces: bool = False) -> Frame:
+    frame = Frame()
+    frame.learn(chunk(text, spaces=spaces), text)
+    return frame
+
+
+@pytest.mark.parametrize("spaces", [False, True])
+@pytest.mark.parametrize("text", [" there", "x", "1,2:{}[]", " ?!'"])
+def test_words_in_the_frame_of_an_earlier_chunk_are_read(text: str, spaces: bool) -> None:
+    assert learnt(spaces=spaces).words(chunk(text, spaces=spaces)) == text
+
+
+def test_words_beyond_ascii_are_read_as_they_are() -> None:
+    assert learnt().words(chunk("x").replace(b'"x"', '" größer 世界"'.encode())) == " größer 世界"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        chunk(""),
+        chunk('say "so"'),
+        chunk("a\nb"),
+        chunk("back\\slash"),
+        chunk("end", finish="stop"),
+        chunk("x", usage={"prompt_tokens": 1}),
+        chunk("x", error={"message": "no"}),
+        chunk("x").replace(b'"m"', b'"other"'),
+        chunk("x").replace(b'"index":0', b'"index":1'),
+        chunk("x").replace(b'"x"', b'"\xff"'),
+        chunk("x").replace(b'"x"', b'"\x01"'),
+        chunk("x").replace(b'"x"', b'"'),
+        b"[DONE]",
+        b"",
+    ],
+)
+def test_every_other_chunk_is_left_to_the_parser(other: bytes) -> None:
+    assert learnt().words(other) == ""
+
+
+def test_words_that_stand_elsewhere_too_teach_nothing_wrong() -> None:
+    frame = Frame()
+    data = chunk("m", note="m")
+    frame.learn(data, "m")
+    assert frame.words(data) == "m"
+    assert frame.words(chunk("m", note="n")) == ""
+    twice = chunk("m", more={"content": "m"})
+    frame = Frame()
+    frame.learn(twice, "m")
+    assert frame.words(twice) == ""
+
+
+def test_a_server_without_a_frame_is_not_looked_at_for_ever() -> None:
+    frame = Frame()
+    looked_at = 0
+    while frame.sought:
+        frame.learn(chunk("x", time=looked_at), "x")
+        looked_at += 1
+    assert 1 < looked_at < 10
+
+
+def test_a_reply_in_frames_is_the_reply_that_was_sent() -> None:
+    pieces = ["One", " two", "", "\n", ' "three"', " vier €", "\\", " five", "\u0007", "."]
+    sink = Sink()
+    reader = OpenAIReader(sink)
+    for piece in pieces:
+        reader.feed(b"data: " + chunk(piece) + b"\n\n")
+    assert sink.said == "".join(pieces)
+
+
+@pytest.mark.parametrize(("bad", "failure"), [(b"\x01", BadJson), (b"\xff", BadUtf8)])
+def test_a_broken_chunk_in_a_known_frame_still_fails(bad: bytes, failure: type[Exception]) -> None:
+    reader = OpenAIReader(Sink())
+    reader.feed(b"data: " + chunk("x") + b"\n\n")
+    with pytest.raises(failure):
+        reader.feed(b"data: " + chunk("x").replace(b'"x"', b'"' + bad + b'"') + b"\n\n")
