@@ -39,19 +39,20 @@ class EventSplitter:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The data of the events that end within `data`, in order."""
-        # Nearly every read is one event of one line.
+        # Nearly every read is some whole events of one line each.
         if (
             data[:6] == b"data: "
+            and data[-2:] == b"\n\n"
             and self._begun
             and not self._rest
             and not self._after_cr
-            and data.find(b"\n") == len(data) - 2
-            and data[-1:] == b"\n"
             and b"\r" not in data
             and len(data) <= self._bytes_max
         ):
-            self.events += 1
-            return [data[6:-2]]
+            whole = data[6:-2].split(b"\n\ndata: ")
+            if data.count(b"\n") == 2 * len(whole):
+                self.events += len(whole)
+                return whole
         if self._after_cr or b"\r" in data:
             data = self._plain_newlines(data)
         if self._rest:
