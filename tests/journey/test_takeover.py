@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
 import pytest
 
 from parlour.api.access import LOCAL
+from parlour.chat import keeper
 from parlour.domain import ModelCall, NoticePart, TextPart, ThreadId, TurnStatus
 from parlour.events import types as ev
+from parlour.models.scripted import ScriptedModel
 from parlour.store.database import Database
 from parlour.store.lost import Leave
 from parlour.store.turns import Claim, Turns
@@ -138,6 +141,36 @@ async def test_a_turn_that_outlives_its_processes_too_often_is_ended(database: D
     assert [len(await adopt(database, leave)) for _ in range(3)] == [1, 1, 0]
     lost = await Turns(database).reap(priced, leave=leave)
     assert [turn.id for turn in lost] == [claim.turn]
+
+
+@pytest.mark.promise("P5")
+async def test_a_process_that_is_late_takes_no_turn_from_itself(database: Database) -> None:
+    turn = (await left_behind(database, "hello")).turn
+    turns = Turns(database)
+    late = await turns.adopt("o", priced, lease_s=0, window=20, leave=Leave(), most=10, mine=[turn])
+    closed = await turns.reap(priced, leave=Leave(takeovers_max=0), mine=[turn])
+    assert (late, closed) == ([], [])
+    assert len(await adopt(database)) == 1
+
+
+@pytest.mark.promise("P5")
+async def test_of_more_answers_than_a_beat_stores_all_have_their_turn(
+    open_house: OpenHouse, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "SAVED_MAX", 1)
+    script: Script = [
+        {"when": "wait", "steps": [{"text": "So far. "}, {"gate": "on"}, {"text": "The rest."}]}
+    ]
+    async with open_house(script, limits={"lease_s": 1}) as house, asyncio.timeout(20):
+        begun = [await house.begin(f"c{n}", "wait") for n in range(3)]
+        kept = 0
+        while kept < 3:
+            kept = await count(database, "turns WHERE partial IS NOT NULL AND spent IS NOT NULL")
+        model = house.services.model
+        assert isinstance(model, ScriptedModel)
+        model.open("on")
+        for n, turn in enumerate(begun):
+            assert said(await house.read(f"c{n}", turn["turn_id"])) == "So far. The rest."
 
 
 async def test_a_former_owner_changes_nothing_any_more(database: Database) -> None:

@@ -3,15 +3,18 @@
 A turn whose process fell silent is gone on with by whichever process sees it first, three times at
 most (chat/takeover.py); what nobody goes on with is ended clearly.
 
-Every running turn is leased by its process. The keeper renews all leases of the process, a group in
-one statement, and stores with it what each turn has said so far, so that a killed process loses at
-most a fifth of the lease (2 s) of an answer.
+Every running turn is leased by its process. On each beat, a fifth of the lease (2 s), the keeper
+renews all leases of the process, and stores with them what its turns have said so far: of 300 turns
+at most, those first that were stored longest ago. So a killed process loses 2 s of an answer, or
+with 1,500 at once 10 s, and a beat takes no longer the more of them there are. Whatever else is to
+be done has a beat of its own: it must not make leases late.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 import structlog
@@ -25,19 +28,21 @@ from parlour.domain import TurnId
 from parlour.errors import Problem, StoreUnavailable
 from parlour.store.adopt import Adopted
 from parlour.store.lost import LOST, Leave
-from parlour.store.turns import Turns
+from parlour.store.turns import Renewal, Turns
 from parlour.telemetry.metrics import Metrics
 
 log = structlog.get_logger("parlour.keeper")
 
 BEATS = 5  # in a lease: four may fail before a live turn is taken for dead
-GROUP = 50  # turns of one statement
+GROUP = 50  # turns of one statement with what they said; a hundred are megabytes
+LEASES = 500  # turns of one statement without it
+SAVED_MAX = 300  # turns whose words are stored on one beat
 LEAVE = Leave()
 TAKEN_MAX = 20  # turns that are being taken over at a time; the next beat takes the next
 
 
 class Keeper:
-    """One background task of the process; start it once, close it at the end."""
+    """Background tasks of the process; start it once, close it at the end."""
 
     def __init__(
         self,
@@ -72,8 +77,9 @@ class Keeper:
         self._serving = serving
         if not serving:
             await self._reap()
-        self._tasks.add(asyncio.create_task(self._beat(), name="keeper"))
         self._tasks.add(asyncio.create_task(self._runner.stops.listen(), name="stops"))
+        for work in (self._renew, self._tend):
+            self._tasks.add(asyncio.create_task(self._beat(work), name=f"keeper {work.__name__}"))
 
     async def leave(self) -> None:
         """Go on with no more turns; those that are on their way here are left to others."""
@@ -84,41 +90,49 @@ class Keeper:
         await self.leave()
         await _cancelled(self._tasks)
 
-    async def _beat(self) -> None:
+    async def _beat(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             await asyncio.sleep(self._beat_s)
             try:
-                await self._renew()
-                await self._take_over()
-                await self._reap()
-                await self._decisions.sweep(carry_out=self._serving)
+                await work()
             except StoreUnavailable as error:
                 log.warning("keeper_without_store", error=str(error))
             except Exception:
                 log.exception("keeper_failed")  # the next beat tries again
 
+    async def _tend(self) -> None:
+        """See to what others have left, and to what waits for a person."""
+        await self._take_over()
+        await self._reap()
+        await self._decisions.sweep(carry_out=self._serving)
+
     async def _renew(self) -> None:
-        """Extend the leases of all turns here, and stop those that were asked to stop.
-
-        A group at a time: a thousand half answers at once would hold the loop up, and need
-        megabytes.
-        """
+        """Extend the leases of all turns here, and stop those that were asked to stop."""
         turns = [r for r in self._runner.running.values() if r.committed.done()]
-        for first in range(0, len(turns), GROUP):
-            await self._renew_group(turns[first : first + GROUP])
+        spoke = [r for r in turns if r.sink.log.size != r.saved_size]
+        spoke = sorted(spoke, key=lambda r: r.saved_at)[:SAVED_MAX]
+        saved = {running.turn for running in spoke}
+        rest = [running.turn for running in turns if running.turn not in saved]
+        for at in range(0, len(rest), LEASES):
+            group = dict.fromkeys(rest[at : at + LEASES])
+            self._heed(await self._store.renew(self._runner.owner, group, self._lease_s))
+        for at in range(0, len(spoke), GROUP):
+            await self._save(spoke[at : at + GROUP])
 
-    async def _renew_group(self, group: list[Running]) -> None:
+    async def _save(self, group: Sequence[Running]) -> None:
+        """Extend the leases of these, and store what they have said and spent."""
+        now = asyncio.get_running_loop().time()
         sizes = [running.sink.log.size for running in group]
         partials: dict[TurnId, bytes | None] = {
-            running.turn: (
-                msgspec.json.encode(running.sink.parts()) if size != running.saved_size else None
-            )
-            for running, size in zip(group, sizes, strict=True)
+            running.turn: msgspec.json.encode(running.sink.parts()) for running in group
         }
-        spent = {r.turn: r.tab.so_far() for r in group if partials[r.turn] is not None}
+        spent = {running.turn: running.tab.so_far() for running in group}
         renewal = await self._store.renew(self._runner.owner, partials, self._lease_s, spent)
         for running, size in zip(group, sizes, strict=True):
-            running.saved_size = size
+            running.saved_size, running.saved_at = size, now
+        self._heed(renewal)
+
+    def _heed(self, renewal: Renewal) -> None:
         for turn in renewal.stop | renewal.lost:
             self._runner.stop_here(turn)
 
@@ -134,6 +148,7 @@ class Keeper:
             window=self._runner.window,
             leave=LEAVE,
             most=most,
+            mine=self._runner.running,
         )
         for turn in adopted:
             # Beside the beat: each waits for what others have of it, and meanwhile the leases of
@@ -157,10 +172,12 @@ class Keeper:
             # Who asked to stop it while it was on its way here told nobody who runs it. Where the
             # store does not answer, the next beat asks.
             with contextlib.suppress(StoreUnavailable):
-                await self._renew_group([self._runner.running[turn.turn]])
+                await self._save([self._runner.running[turn.turn]])
 
     async def _reap(self) -> None:
-        for lost in await self._store.reap(self._till.price, leave=LEAVE):
+        for lost in await self._store.reap(
+            self._till.price, leave=LEAVE, mine=self._runner.running
+        ):
             await self._till.lost(lost)
             code = "" if lost.stopped else LOST.code
             log.warning("turn_closed", turn_id=lost.id, thread_id=lost.thread, code=code)

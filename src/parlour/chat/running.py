@@ -48,6 +48,7 @@ class Running:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )  # False: the commit failed, so there is no turn
     saved_size: int = 0  # of the log, when its parts were last stored
+    saved_at: float = 0  # when that was, by the loop's clock
     masks: Masks | None = None  # None: nothing is masked in this workspace
     case: Case = field(default_factory=Case)
     grounds: Grounds | None = None  # which links may be shown

@@ -8,7 +8,7 @@ turn begins again with nothing spent (`[]`), which is not the same as never havi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -52,6 +52,7 @@ async def adopt(
     window: int,
     leave: Leave,
     most: int,
+    mine: Collection[TurnId] = (),
 ) -> list[Adopted]:
     """See `Turns.adopt`."""
     async with database.connection() as connection, connection.transaction():
@@ -60,6 +61,7 @@ async def adopt(
             "lease": lease_s,
             "most": most,
             "takeovers": leave.takeovers_max,
+            "mine": list(mine),
         }
         cursor = await connection.execute(_SILENT, values)
         silent = await cursor.fetchall()
@@ -106,7 +108,7 @@ _SILENT: LiteralString = (
     + """
 WHERE turns.status = 'running' AND turns.lease_until < now() AND turns.trigger <> 'approval'
   AND turns.principal IS NOT NULL AND NOT turns.stop_requested
-  AND turns.takeovers < %(takeovers)s
+  AND turns.takeovers < %(takeovers)s AND turns.id <> ALL(%(mine)s)
 ORDER BY turns.lease_until LIMIT %(most)s FOR UPDATE OF turns SKIP LOCKED
 """
 )

@@ -5,7 +5,7 @@ One that somebody had asked to stop is closed as stopped: they have what they as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
@@ -76,11 +76,20 @@ class LostTurn:
 
 
 async def close_silent(
-    database: Database, price: Callable[[str, ModelCall], ModelCall], *, leave: Leave
+    database: Database,
+    price: Callable[[str, ModelCall], ModelCall],
+    *,
+    leave: Leave,
+    mine: Collection[TurnId] = (),
 ) -> list[LostTurn]:
     """Close and book them, but for those that somebody may still go on with; see `Turns.reap`."""
     async with database.connection() as connection, connection.transaction():
-        values = {"most": REAP_MAX, "takeovers": leave.takeovers_max, "patience": leave.patience_s}
+        values = {
+            "most": REAP_MAX,
+            "takeovers": leave.takeovers_max,
+            "patience": leave.patience_s,
+            "mine": list(mine),
+        }
         cursor = await connection.execute(_SILENT, values)
         silent = await cursor.fetchall()
         bills = {row[0]: booked(row, price) for row in silent}
@@ -163,7 +172,7 @@ FROM turns JOIN threads ON threads.id = turns.thread
 _SILENT: LiteralString = (
     SILENT
     + """
-WHERE turns.status = 'running' AND turns.lease_until < now()
+WHERE turns.status = 'running' AND turns.lease_until < now() AND turns.id <> ALL(%(mine)s)
   AND (turns.principal IS NULL OR turns.stop_requested OR turns.takeovers >= %(takeovers)s
     OR turns.lease_until < now() - %(patience)s * interval '1 second')
 LIMIT %(most)s FOR UPDATE OF turns SKIP LOCKED

@@ -6,7 +6,7 @@ turn and of time: leases run by its clock, and a write with an old fence changes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, LiteralString
@@ -194,15 +194,19 @@ class Turns:
         return [TurnId(row[0]) for row in rows]
 
     async def reap(
-        self, price: Callable[[str, ModelCall], ModelCall], *, leave: Leave
+        self,
+        price: Callable[[str, ModelCall], ModelCall],
+        *,
+        leave: Leave,
+        mine: Collection[TurnId] = (),
     ) -> list[LostTurn]:
         """Close turns whose owner has been silent for longer than its lease: failed, `turn_lost`.
 
         What the owner had said at its last heartbeat stays, with the error after it, and what it
         had spent by then is booked at the `price`. Any number of processes may reap at once; each
-        lost turn is returned by one of them.
+        lost turn is returned by one of them. `mine` run here, however late their leases are.
         """
-        return await close_silent(self._database, price, leave=leave)
+        return await close_silent(self._database, price, leave=leave, mine=mine)
 
     async def adopt(
         self,
@@ -213,13 +217,22 @@ class Turns:
         window: int,
         leave: Leave,
         most: int,
+        mine: Collection[TurnId] = (),
     ) -> list[Adopted]:
         """Take over turns whose owner is silent, at most so many; what it had spent is booked.
 
-        The history holds the last `window` messages up to the question.
+        The history holds the last `window` messages up to the question. `mine` run here, however
+        late their leases are.
         """
         return await adopt(
-            self._database, owner, price, lease_s=lease_s, window=window, leave=leave, most=most
+            self._database,
+            owner,
+            price,
+            lease_s=lease_s,
+            window=window,
+            leave=leave,
+            most=most,
+            mine=mine,
         )
 
     async def hand_over(self, turn: TurnId, fence: int, partial: bytes, spent: str) -> bool:
