@@ -126,15 +126,15 @@ METHOD = """\
   buffering, one worker. **The reference** is FastAPI with LangChain's `create_agent` and
   `stream_mode="messages"`: no tokens checked, nothing stored, no resume.
 - **Joined tokens**: from 8 streams on Parlour reads and sends on a beat of 50 ms (`models.beat_s`),
-  (75 from a third of a core on), so a reader gets one to three tokens at a time; nginx and the
-  reference pass each token at once. That is most of the difference to nginx.
+  (75 from a third of a core on, 100 from 55 % on), so a reader gets one to four tokens at a time;
+  nginx and the reference pass each token at once. That is most of the difference to nginx.
   `--parlour-env PARLOUR_MODELS__BEAT_S=0` measures it without.
 - **Cheaper than the reference** is told at two equal numbers of streams and with each at a load of
   its own (the reference at the most streams it carried, Parlour at 600). Each has to be 10 times.
 - **Ratios** are medians of the ratios within one repeat; brackets are lowest to highest.
 - {starved} marks a starved server (gap p99 above 100 ms or less than 97 % delivered): it reads
-  several tokens at once, so a token looks cheaper than it is. Parlour's beat of 75 ms alone brings
-  gaps near that. {busy} marks a core of which others
+  several tokens at once, so a token looks cheaper than it is. Parlour's longer
+  beats alone bring gaps near that. {busy} marks a core of which others
   used more than 30 % in a window (after one more try): a token looks dearer than it is, most of
   all at few streams.
 - **A turn** is one 1-token answer, two clients one after another, idle CPU subtracted. **First

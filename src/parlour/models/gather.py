@@ -21,8 +21,8 @@ from typing import Protocol
 
 LINES_MIN = 8  # streams, below which each read passes at once
 GROUP_MAX = 200  # lines on one beat, so that a beat does not keep the loop for long
-BUSY_SHARE = 0.35  # of a core; above it a beat is half as long again, which is still fluent reading
-BUSY_BEATS = 1.5
+# Above such a share of a core a beat is so many times as long, which is still fluent reading.
+BUSY = ((0.55, 2.0), (0.35, 1.5))
 HELD_BYTES = 16_384  # so much wakes a held line at once; also what one read takes
 
 # What other systems make of the option was never measured, so they do without.
@@ -88,10 +88,10 @@ class Group:
     def _wait(self) -> None:
         # The time of this thread, which is the loop's: other threads have time of their own.
         cpu, at = time.thread_time(), time.monotonic()
-        busy = at > self._at and (cpu - self._cpu_at) / (at - self._at) > BUSY_SHARE
+        share = (cpu - self._cpu_at) / (at - self._at) if at > self._at else 0
         self._cpu_at, self._at = cpu, at
-        beat_s = self._beat_s * BUSY_BEATS if busy else self._beat_s
-        asyncio.get_running_loop().call_later(beat_s, self.beat)
+        times = next((times for above, times in BUSY if share > above), 1)
+        asyncio.get_running_loop().call_later(times * self._beat_s, self.beat)
 
     def beat(self) -> None:
         """Take what has come on all lines."""
