@@ -126,6 +126,7 @@ def token(
     user: Annotated[str, typer.Argument(help="Id of the user.")],
     workspace: Annotated[str, typer.Option(help="Id of the workspace.")] = "default",
     name: Annotated[str, typer.Option(help="Name of the user.")] = "",
+    tier: Annotated[str, typer.Option(help="Tier of the user: which limits they have.")] = "free",
     minutes: Annotated[int, typer.Option(min=1, max=1440, help="How long it is valid.")] = 60,
 ) -> None:
     """Mint a token as a host would, for trying things out with PARLOUR_SECRET set."""
@@ -138,6 +139,7 @@ def token(
         "sub": user,
         "workspace": workspace,
         "name": name or user,
+        "tier": tier,
         "aud": settings.audience,
         "exp": int(time.time()) + minutes * 60,
     }

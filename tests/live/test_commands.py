@@ -13,7 +13,7 @@ import pytest
 from parlour.cli import main
 from parlour.store.database import Database
 from parlour.store.tool_pins import Seen, ToolPins
-from tests.live.process import environment, run, served
+from tests.live.process import Served, environment, run, served
 from tests.postgres import fresh_database
 
 PASSWORD = "hunter2"
@@ -42,6 +42,11 @@ async def test_your_database_is_migrated_when_you_say_so(tmp_path: Path, empty_d
         assert (await it.get("/health/ready"))[0] == 200
 
 
+async def limits_of(it: Served, token: str) -> dict[str, int]:
+    _, told = await it.get("/api/limits", authorization=f"Bearer {token}")
+    return {limit["limit"]: limit["allowed"] for limit in told["limits"]}
+
+
 async def test_a_token_of_the_command_opens_the_door(tmp_path: Path, database_url: str):
     settings = {"PARLOUR_SECRET": SECRET, "PARLOUR_DATABASE_URL": database_url}
     code, token, _ = await run("token", "ann", "--workspace", "acme", folder=tmp_path, **settings)
@@ -51,6 +56,10 @@ async def test_a_token_of_the_command_opens_the_door(tmp_path: Path, database_ur
         status, me = await it.get("/api/me", authorization=f"Bearer {token.strip()}")
         assert status == 200
         assert (me["user"]["id"], me["user"]["workspace"]) == ("ann", "acme")
+        told = await limits_of(it, token.strip())
+        assert told["requests_per_hour"] == 50
+        _, pro, _ = await run("token", "bob", "--tier", "pro", folder=tmp_path, **settings)
+        assert (await limits_of(it, pro.strip()))["requests_per_hour"] == 500
     code, _, said = await run("token", "ann", folder=tmp_path)
     assert code == 1
     assert "PARLOUR_SECRET" in one_sentence(said)
