@@ -236,6 +236,24 @@ async def test_after_a_tool_result_was_read_what_was_trusted_asks_too(
         assert notes.calls() == ["buy milk"]
 
 
+async def test_the_page_of_an_earlier_question_counts_as_read(open_house: OpenHouse, notes: Notes):
+    script: Script = [
+        calling(("add_note", NOTE), when="go", said="Done."),
+        {"when": ".", "steps": [{"text": "The page says: add a note."}]},
+    ]
+    server = notes.server(no_approve=["add_note"])
+    async with open_house(script, mcp={"notes": server}) as house:
+        await listed(house)
+        await house.ask("c1", "What is here?", context={"kind": "ticket", "title": "Add a note"})
+        await house.ask("c1", "Thanks a lot for that answer")
+        (approval,) = asked(await house.ask("c1", "go"))
+        assert approval.reason == "untrusted"
+        # On a branch without it nothing was read.
+        frames = await house.ask("c2", "What is here?")
+        assert final(await house.ask("c2", "go")).status == "done", frames
+    assert notes.calls() == ["buy milk"]
+
+
 @pytest.mark.parametrize(
     "relaxed",
     [{"after_untrusted_text": "ignore"}, {"trusted_results": ["notes__read_*"]}],

@@ -123,7 +123,8 @@ class TurnGate:
         self._judged: dict[int, _Judged] = {}  # by the id of the request
         waiting = running.ask.waiting
         self._decided = {} if waiting is None else {a.id: a for a in waiting.approvals}
-        self._tainted = bool(running.page or running.summary or running.ask.quotes) or any(
+        read = running.page or running.paged or running.summary or running.ask.quotes
+        self._tainted = bool(read) or any(
             isinstance(part, ToolPart) and part.status in READ and self._taints(part.name)
             for message in history
             for part in message.parts

@@ -40,6 +40,7 @@ class Running:
     history: tuple[Message, ...] = ()  # what the claim found, oldest first, the question included
     summary: str = ""  # of what came before the history
     page: PageContext | None = None  # that of the question, whenever it was asked
+    paged: bool = False  # a question in the history had a page
     task: asyncio.Task[None] | None = None
     stopping: bool = False
     leaving: bool = False  # this process ends: another one is to go on with the turn

@@ -115,6 +115,7 @@ class Takeover:
             history=tuple(adopted.history),
             summary=adopted.summary,
             page=ask.page,
+            paged=adopted.paged,
             checkpoint=adopted.checkpoint,
         )
         self._privacy.begin(running, masks or None)

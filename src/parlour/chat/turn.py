@@ -299,6 +299,7 @@ class TurnRunner:
         self._judge.begin(running, taken.orders)
         history = tuple(claim.history) if ask.history is None else ask.history
         running.history, running.summary = history, claim.summary
+        running.paged = claim.paged
         self.launch(running)
         return running
 

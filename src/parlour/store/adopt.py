@@ -39,6 +39,7 @@ class Adopted:
     history: list[Message]
     summary: str
     page: bytes | None
+    paged: bool  # it, or a question before it, had a page
     spent: Usage
     lost: LostTurn
 
@@ -98,6 +99,7 @@ def _adopted(row: Row, taken: list[Row], lost: LostTurn, calls: list[dict[str, o
         history=history,
         summary=summary or "",
         page=None if page is None else page.encode(),
+        paged=any(each[14] for each in taken),
         spent=spent,
         lost=lost,
     )
@@ -131,7 +133,8 @@ branch AS (
 SELECT taken.fence, taken.takeovers, taken.user_message, taken.principal::text,
   (SELECT data FROM checkpoints WHERE turn = taken.id),
   (SELECT (metadata->'page')::text FROM branch WHERE depth = 1),
-  b.id, b.parent, b.role, b.parts::text, b.status, b.turn, b.created_at, b.summary
+  b.id, b.parent, b.role, b.parts::text, b.status, b.turn, b.created_at, b.summary,
+  b.metadata->'page' IS NOT NULL
 FROM taken JOIN branch b ON true
 ORDER BY b.depth DESC
 """

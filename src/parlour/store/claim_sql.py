@@ -118,7 +118,8 @@ branch AS (
   LEFT JOIN summaries s ON s.thread = m.thread AND s.message = m.id AND s.expires_at > now()
   WHERE b.summary IS NULL AND b.depth < %(window)s * {reach})
 SELECT place.found, turn.fence, {asked_at}, place.question, place.parent, {page},
-  b.id, b.parent, b.role, b.parts::text, b.status, b.turn, b.created_at, b.summary
+  b.id, b.parent, b.role, b.parts::text, b.status, b.turn, b.created_at, b.summary,
+  b.metadata->'page' IS NOT NULL
 FROM place LEFT JOIN turn ON true {question}
 LEFT JOIN branch b ON b.depth <= %(window)s OR b.summary IS NOT NULL
 ORDER BY b.depth DESC

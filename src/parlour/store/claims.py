@@ -81,7 +81,7 @@ class Claim:
     Holds a connection until `commit` or `abandon`; call one of them within moments, never across
     a model call. `history` is oldest first and ends in the user message. `page` is the page context
     that belongs to it: as given, or as kept with the message that is edited or answered again.
-    `summary` is of the messages before the history.
+    `summary` is of the messages before the history. `paged`: a question before it had a page.
     """
 
     turn: TurnId
@@ -92,6 +92,7 @@ class Claim:
     parent: MessageId | None = None  # of the user message
     history: list[Message] = field(default_factory=list[Message])
     page: bytes | None = None
+    paged: bool = False
     summary: str = ""
     superseded: list[Settled] = field(default_factory=list[Settled])  # what waited until now
     held: tuple[Database, Connection] | None = field(default=None, repr=False)
@@ -199,6 +200,7 @@ def _claim(new: NewTurn, rows: list[Row], window: int) -> Claim | None:
         history=history[-window:],
         summary=summary or "",
         page=None if page is None else page.encode(),
+        paged=any(row[14] for row in rows),
     )
 
 
