@@ -29,6 +29,16 @@ def check(evidence: Evidence) -> list[Violation]:
     return found
 
 
+def failed(evidence: Evidence) -> list[Violation]:
+    """Turns that ended otherwise than as done or stopped: in fair weather none may."""
+    ends = ((m.key, m.stored["status"] if m.stored else "lost") for m in evidence.messages)
+    return [
+        Violation("no turn fails", f"{key}: {end}")
+        for key, end in ends
+        if end not in {"done", "stopped"}
+    ]
+
+
 def _acked_is_stored(evidence: Evidence) -> Iterator[str]:
     for message in evidence.messages:
         if message.acked and message.stored is None:

@@ -21,7 +21,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from chaos.bugs import BUGS, FOUND_BY
-from chaos.check import Violation, check, stops, waits
+from chaos.check import Violation, check, failed, stops, waits
 from chaos.clients import Client
 from chaos.house import LEASE_S, Stormed, house, postgres
 from chaos.nemesis import BROKEN_REPLIES, Nemesis, plan
@@ -102,7 +102,8 @@ async def run(
                 await asyncio.gather(*(client.close() for client in clients))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return Result(seed, bug, evidence, check(evidence), time.monotonic() - began)
+    found = [*check(evidence), *(failed(evidence) if rolling else [])]
+    return Result(seed, bug, evidence, found, time.monotonic() - began)
 
 
 @contextlib.asynccontextmanager
@@ -194,6 +195,7 @@ def _storms(results: list[Result], seconds: float) -> list[str]:
         f"| {len(r.evidence.nemesis)} | {len(r.evidence.generations)} | {len(r.violations)} |"
         for r in results
     ]
+    ends = Counter(m.stored["status"] for r in results for m in r.evidence.messages if m.stored)
     late = _spread([late_s for r in results for late_s, _ in stops(r.evidence)])
     waited = _spread([wait_s for r in results for wait_s in waits(r.evidence)])
     return [
@@ -205,6 +207,7 @@ def _storms(results: list[Result], seconds: float) -> list[str]:
         "| ---: | ---: | ---: | ---: | ---: | ---: |",
         *rows,
         "",
+        f"How turns ended: {', '.join(f'{n:,} {end}' for end, n in ends.most_common())}.",
         f"{sum(len(stops(r.evidence)) for r in results)} stops: upstream's last word came {late}",
         "after the acknowledgement.",
         f"From the first time that it was asked for, a stop was acknowledged after {waited}:",
