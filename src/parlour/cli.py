@@ -95,6 +95,16 @@ def migrate() -> None:
 
 
 @app.command()
+def restore(
+    copy: Annotated[Path, typer.Argument(help="A file in `backups` of the data directory.")],
+) -> None:
+    """Put our own database back to the copy that was made before an update changed it."""
+    from parlour.commands.migrate import restore_database
+
+    print(asyncio.run(restore_database(_settings(), copy)))
+
+
+@app.command()
 def doctor() -> None:
     """Say what is configured, what is reachable and what is missing."""
     from parlour.commands.doctor import examine
@@ -175,7 +185,7 @@ def tools(
     """Show which descriptions of tools are approved, and approve those that wait."""
     from parlour.app import build
     from parlour.commands import tools as command
-    from parlour.services import database_url, prepare_database
+    from parlour.services import prepare_database
 
     if action not in {"list", "approve"}:
         raise ConfigurationError(f"`parlour tools {action}` is not known: list or approve.")
@@ -183,8 +193,7 @@ def tools(
     async def done() -> list[str]:
         services = await build(_settings())
         try:
-            url = database_url(services.settings, services.postgres)
-            await prepare_database(services.settings, url)
+            await prepare_database(services.settings, services.postgres)
             if action == "list":
                 return await command.list_tools(services, workspace)
             return await command.approve(services, workspace, server, tool, digest)

@@ -100,7 +100,7 @@ class Services:
 
         Without `serving` only what keeps house: lost turns and the sweep.
         """
-        await prepare_database(self.settings, database_url(self.settings, self.postgres))
+        await prepare_database(self.settings, self.postgres)
         self.audit.start()
         await self.keeper.start(serving=serving)
         self.housekeeping.start()
@@ -187,10 +187,12 @@ def database_url(settings: Settings, postgres: EmbeddedPostgres | None) -> str:
     return postgres.url
 
 
-async def prepare_database(settings: Settings, url: str) -> None:
-    """Our own database migrates itself; yours waits for `parlour migrate`, and we say so."""
-    if settings.database_url is None:
-        await migrate(url)
+async def prepare_database(settings: Settings, postgres: EmbeddedPostgres | None) -> None:
+    """Our own database migrates itself, after a copy; yours waits for `parlour migrate`, and we
+    say so."""
+    url = database_url(settings, postgres)
+    if postgres is not None:
+        await migrate(url, postgres.back_up)
         return
     try:
         behind = await pending(url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -52,7 +53,8 @@ def acme(**bounds: int) -> Subject:
 
 def want(turn: str, *, sure: int = 0, most: int = 0, hold: str = "", question: bool = True) -> Want:
     name = hold or f"{turn}:1"
-    return Want(turn, name, Amount(sure, sure * 10), Amount(most, most * 10), TTL_S, question)
+    held = Amount(sure, sure * 10), Amount(most, most * 10)
+    return Want(turn, name, *held, TTL_S, enters=question, question=question)
 
 
 def later(seconds: float) -> Moment:
@@ -94,6 +96,19 @@ async def test_questions_are_counted_over_any_sixty_minutes(counters: Counters) 
     assert (await level(counters, it, later(3_599))).oldest == NOON
     assert isinstance(await counters.take([it], later(3_600.5), want("t3")), Granted)
     assert await refused(counters, it, want("t4"), later(3_600.6)) == "requests_per_hour"
+
+
+async def test_what_goes_on_after_a_decision_takes_a_place_and_is_no_question(
+    counters: Counters,
+) -> None:
+    it = ann(requests_per_hour=1, turns_at_once=2)
+    await ready(counters, it)
+    assert isinstance(await counters.take([it], AT, want("t1")), Granted)
+    goes_on = replace(want("t2"), question=False)
+    assert isinstance(await counters.take([it], AT, goes_on), Granted)
+    now = await level(counters, it)
+    assert (now.requests, now.turns) == (1, 2)
+    assert await refused(counters, it, replace(goes_on, turn="t3")) == "turns_at_once"
 
 
 async def test_answers_at_once_are_bounded_and_given_back(counters: Counters) -> None:

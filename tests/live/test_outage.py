@@ -146,3 +146,18 @@ async def test_statements_are_not_prepared_behind_a_pooler(database_url: str) ->
     rows = await database.fetch("SELECT count(*) FROM pg_prepared_statements")
     assert rows == [(0,)]
     await database.close()
+
+
+async def test_the_connection_that_was_used_last_is_used_next(database_url: str) -> None:
+    database = await Database.open(database_url, agent_pool=4)
+    try:
+        await database.ping()
+        taken = [await database.acquire() for _ in range(4)]
+        for connection in taken:
+            await database.release(connection)
+        for _ in range(3):
+            connection = await database.acquire()
+            assert connection is taken[-1]
+            await database.release(connection)
+    finally:
+        await database.close()

@@ -70,8 +70,12 @@ class Till:
         principal: Principal,
         history: Sequence[Message] | None,
         claiming: Callable[[], Awaitable[Claim]],
+        *,
+        question: bool = True,
     ) -> tuple[Claim, Entry | None]:
         """Claim a turn and let its question in; what is refused is not claimed.
+
+        A turn that goes on after a decision is no `question`: it was counted when it was asked.
 
         After the claim, so that a message which was sent before joins its turn and is counted
         once, whatever the limits say by now. `history` stands in for the stored conversation.
@@ -89,7 +93,7 @@ class Till:
                 return claim, None
             try:
                 said = claim.history if history is None else history
-                return claim, await self._admit(principal, limited, claim.turn, said)
+                return claim, await self._admit(principal, limited, claim.turn, said, question)
             except Forgotten:
                 await claim.abandon()
                 await self.quotas.prepare(limited.subjects, again=True)
@@ -109,6 +113,7 @@ class Till:
         limited: Limited,
         turn: TurnId,
         history: Sequence[Message],
+        question: bool,
     ) -> Entry:
         """Hold what the first call may use."""
         route = self._router.first(principal.workspace)
@@ -118,7 +123,7 @@ class Till:
         sure, most = await self.amounts(
             principal.workspace, limited, route, prompt, self._reply_tokens_max
         )
-        want = Want(turn, f"{turn}:1", sure, most, self.hold_s, question=True)
+        want = Want(turn, f"{turn}:1", sure, most, self.hold_s, enters=True, question=question)
         at, levels = await self.quotas.take(limited.subjects, want, ask_ledger=False)
         return Entry(limited, at, levels, conversation, prompt)
 

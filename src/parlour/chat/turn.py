@@ -176,7 +176,10 @@ class TurnRunner:
         joined = True
         try:
             claim, entry = await self._till.enter(
-                principal, taken.ask.history, lambda: self._store.claim(new, window=window)
+                principal,
+                taken.ask.history,
+                lambda: self._store.claim(new, window=window),
+                question=taken.ask.waiting is None,
             )
             joined = claim.joined is not None
             return claim, entry

@@ -71,13 +71,10 @@ local function level(keys)
 end
 
 local function over(bounds, now_at)
-  if step.question then
-    if bounds.turns_at_once and tonumber(now_at[3]) >= bounds.turns_at_once then
-      return 'turns_at_once'
-    end
-    if bounds.requests_per_hour and tonumber(now_at[1]) >= bounds.requests_per_hour then
-      return 'requests_per_hour'
-    end
+  local turns, requests = bounds.turns_at_once, bounds.requests_per_hour
+  if step.enters and turns and tonumber(now_at[3]) >= turns then return 'turns_at_once' end
+  if step.question and requests and tonumber(now_at[1]) >= requests then
+    return 'requests_per_hour'
   end
   local tokens = tonumber(now_at[8]) + step.sure[1]
   local nanos = tonumber(now_at[9]) + step.sure[2]
@@ -121,10 +118,8 @@ for _, subject in ipairs(subjects) do
     redis.call('ZADD', x, seconds(now + step.ttl_s), step.hold)
     redis.call('HINCRBY', s, 'held_tokens', tokens)
     redis.call('HINCRBY', s, 'held_nanos', nanos)
-    if step.question then
-      redis.call('ZADD', t, seconds(now + step.ttl_s), step.turn)
-      redis.call('ZADD', r, seconds(now), step.turn)
-    end
+    if step.enters then redis.call('ZADD', t, seconds(now + step.ttl_s), step.turn) end
+    if step.question then redis.call('ZADD', r, seconds(now), step.turn) end
   elseif step.op == 'settle' then
     release(s, h, x, step.hold)
     for place, name in ipairs(FIELDS) do

@@ -145,13 +145,15 @@ class Seed:
 @dataclass(frozen=True, slots=True)
 class Want:
     """What is asked for. `hold` names the reservation; asking again under the same name replaces
-    it. `question` counts a question and takes one of the turns at once, under the name `turn`."""
+    it. `enters` takes one of the turns at once, under the name `turn`; `question` counts a
+    question, which what goes on after a decision or in another process is not."""
 
     turn: str
     hold: str
     sure: Amount
     most: Amount
     ttl_s: float
+    enters: bool = False
     question: bool = False
 
 
@@ -230,11 +232,11 @@ class Counters(Protocol):
 
 def over(bounds: Bounds, level: Level, want: Want) -> LimitName | None:
     """The first limit that does not allow what is wanted. `level` is without the same hold."""
-    if want.question:
-        if bounds.turns_at_once is not None and level.turns >= bounds.turns_at_once:
-            return "turns_at_once"
-        if bounds.requests_per_hour is not None and level.requests >= bounds.requests_per_hour:
-            return "requests_per_hour"
+    turns, requests = bounds.turns_at_once, bounds.requests_per_hour
+    if want.enters and turns is not None and level.turns >= turns:
+        return "turns_at_once"
+    if want.question and requests is not None and level.requests >= requests:
+        return "requests_per_hour"
     tokens, nanos = level.held_tokens + want.sure.tokens, level.held_nanos + want.sure.nanos
     checks: tuple[tuple[LimitName, int], ...] = (
         ("tokens_per_day", level.day_tokens + tokens),

