@@ -63,6 +63,16 @@ async def test_a_figure_that_no_tool_gave_is_counted(open_house: OpenHouse):
         assert await hits(house, "figures") == 1
 
 
+async def test_an_answer_in_another_language_is_counted(open_house: OpenHouse):
+    answer = "Das ist nicht schwer: der Umsatz ist höher."
+    async with open_house([{"steps": [{"text": answer}]}]) as house:
+        frames = await house.ask("c1", "Wie ist der Umsatz, und ist das nicht viel?")
+        assert await hits(house, "language") == 0
+        frames = await house.ask("c1", "What is the revenue, and how is that of the south?")
+        assert said(frames) == answer  # watched, not stopped
+        assert await hits(house, "language") == 1
+
+
 async def test_a_figure_of_a_tool_or_of_the_question_is_not(open_house: OpenHouse):
     answer = "1,000 times 2.5 is 2,500, and you asked in 2026."
     async with open_house(script(sums("1000 * 2.5"), answer=answer)) as house:

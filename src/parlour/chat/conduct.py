@@ -1,5 +1,6 @@
 """Looks at a turn beside the model: whether its question wants a tool at all, and whether its
-answer is honest about the tools it had (safety/rules.toml: small_talk, failures, figures).
+answer is honest about the tools it had and in the user's language (safety/rules.toml: small_talk,
+failures, figures, language).
 
 An answer is not withheld for it: what code can know for sure is told beside it, the rest is
 counted.
@@ -16,8 +17,9 @@ from parlour.chat.running import Running
 from parlour.domain import Message, TextPart, ToolPart
 from parlour.events.types import Notice
 from parlour.models.port import ChatMessage
-from parlour.safety.conduct_rules import FAILURES, FIGURES
+from parlour.safety.conduct_rules import FAILURES, FIGURES, LANGUAGE
 from parlour.safety.honest import admits, made_up
+from parlour.safety.language import other_language
 from parlour.safety.small_talk import is_small_talk
 
 NAMED_MAX = 3  # tools
@@ -30,14 +32,16 @@ def wants_nothing(running: Running, history: Sequence[Message]) -> bool:
 
 def look_at(running: Running, answer: Answer, prompt: Sequence[ChatMessage]) -> None:
     """Tell what an answer keeps quiet, and count what it seems to have made up."""
-    if answer.waiting or answer.rounds < 2:  # most turns are one round, and have no tools
+    if answer.waiting:
         return
     parts = running.sink.parts()
+    said = [part for part in parts if isinstance(part, TextPart) and part.round >= answer.rounds]
+    text = "".join(part.text for part in said)
+    if other_language(running.ask.text, text):
+        running.catch(LANGUAGE)
     tools = [part for part in parts if isinstance(part, ToolPart)]
     if not tools:
         return
-    said = [part for part in parts if isinstance(part, TextPart) and part.round >= answer.rounds]
-    text = "".join(part.text for part in said)
     failed = _failed(tools)
     if failed and not admits(text):
         running.catch(FAILURES)

@@ -13,7 +13,7 @@ from importlib import resources
 from pydantic import BaseModel, ConfigDict, Field
 
 SMALL_TALK, FAILURES, FIGURES, ONCE = "small_talk", "failures", "figures", "once"
-LIMITS, LOOPS = "limits", "loops"
+LIMITS, LOOPS, LANGUAGE = "limits", "loops", "language"
 
 
 class ConductRule(BaseModel):
