@@ -7,6 +7,7 @@ key.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -116,10 +117,8 @@ def router(
         shown = body.disclosure_receipt or shown
         ask = await _on_shown_branch(threads, principal, to_ask(body))
         turn = (await _start(runner, principal, ask, _never_arrived(body), shown)).turn
-        encoder = AiSdkEncoder(modern=client == MODERN)
-        return await streams.open_started(
-            principal, ask.thread, turn, encoder, headers=_headers(turn)
-        )
+        sent = AiSdkEncoder(modern=client == MODERN)
+        return await streams.open_started(principal, ask.thread, turn, sent, headers=_headers(turn))
 
     @routes.get("/{chat_id}/stream", responses={**STREAM, 204: {}}, response_model=None)
     async def resume(
@@ -130,11 +129,9 @@ def router(
         Also for a chat that is not there, or somebody else's: this client asks before its first
         message, and takes anything but 204 for a failure.
         """
-        thread = ThreadId(chat_id)
-        try:
+        thread, turn = ThreadId(chat_id), None
+        with contextlib.suppress(ThreadNotFound):
             turn = await streams.readings.latest(principal, thread)
-        except ThreadNotFound:
-            turn = None  # a new chat: the client asks before its first message
         if turn is None:
             return Response(status_code=204)
         encoder = AiSdkEncoder(modern=client == MODERN)
@@ -144,11 +141,10 @@ def router(
     async def stop(chat_id: ChatPath, principal: Principal = who) -> StopBody:
         """Stop whatever runs in a chat, or waits for a decision; fine when nothing does."""
         thread = ThreadId(chat_id)
-        turn = await streams.readings.latest(principal, thread)
-        if turn is None:
-            await threads.get_thread(principal, thread)
-        else:
+        if (turn := await streams.readings.latest(principal, thread)) is not None:
             await runner.stops.stop(principal, thread, turn)
+        else:
+            await threads.get_thread(principal, thread)
         await decisions.stop(principal, thread, None)
         return StopBody(turn_id=turn)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from parlour.chat.packed import unpack_events
 from parlour.chat.replay import events_of_parts
-from parlour.chat.sink import unpack_events
 from parlour.domain import ErrorPart, Part, ToolPart
 from parlour.events.types import (
     Approval,

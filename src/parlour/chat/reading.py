@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from parlour.chat.packed import unpack_events
 from parlour.chat.replay import events_of_turn
-from parlour.chat.sink import unpack_events
 from parlour.domain import Principal, ThreadId, TurnId, TurnStatus
 from parlour.events.log import Cursor, EventLog, Pace, TurnLog, UnknownPosition
 from parlour.events.types import RESTART, Restart, decode

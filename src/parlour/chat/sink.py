@@ -8,13 +8,13 @@ filters of chat/outflow.py to decide.
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from parlour.chat.outflow import Outflow, silence
+from parlour.chat.packed import pack_events, restarts_in
 from parlour.domain import (
     ApprovalNote,
     NoticePart,
@@ -28,8 +28,6 @@ from parlour.errors import Problem
 from parlour.events.log import TurnLog
 from parlour.events.types import (
     PASSING,
-    RESTART,
-    TOKEN,
     Approval,
     Event,
     Notice,
@@ -40,14 +38,11 @@ from parlour.events.types import (
     ToolCall,
     ToolResult,
     UsageReport,
-    decode,
     encode,
     encode_token,
 )
 from parlour.models.pieces import Pieces
 from parlour.safety.output.check import OVERLAP
-
-_WORDS = (TOKEN, b'{"type":"reasoning",')  # how events that are words begin
 
 
 class AnswerTooLong(Problem):
@@ -309,7 +304,7 @@ class TurnSink:
     def repeat(self, payloads: list[bytes], parts: tuple[Part, ...]) -> None:
         """Say what was said before, in a turn that goes on with another one's message."""
         self.log.extend(payloads)
-        self.restarts = _restarts(payloads)
+        self.restarts = restarts_in(payloads)
         self._parts = list(parts)
         self._round = max((getattr(part, "round", 0) for part in parts), default=1)
         self._recorded = {
@@ -321,7 +316,7 @@ class TurnSink:
     def restore(self, payloads: list[bytes], parts: tuple[Part, ...], *, completed: int) -> None:
         """Have what an earlier owner of the turn said; so many rounds of tools are over."""
         self.log.extend(payloads)
-        self.restarts = _restarts(payloads)
+        self.restarts = restarts_in(payloads)
         self._parts = list(parts)
         self._round = completed + 1
 
@@ -358,10 +353,7 @@ class TurnSink:
         that were withdrawn are not kept: their events are, so that the numbers stay.
         """
         payloads = [*self.log.payloads, *map(encode, last)]
-        for place in range(self._withdrawn):
-            if payloads[place].startswith(_WORDS):
-                payloads[place] = payloads[place][: payloads[place].index(b'"text":') + 7] + b'""}'
-        return zlib.compress(b"\n".join(payloads), 1)
+        return pack_events(payloads, withdrawn=self._withdrawn)
 
     def _open_part(self) -> Part:
         words = self._words.join()
@@ -402,15 +394,5 @@ def _is_notice(part: Part, notice: Notice) -> bool:
     return told and (part.kind, part.text) == (notice.kind, notice.text)
 
 
-def _restarts(payloads: list[bytes]) -> list[int]:
-    found = [decode(payload) for payload in payloads if payload.startswith(RESTART)]
-    return [event.round for event in found if isinstance(event, Restart)]
-
-
 def _is_over(part: ToolPart) -> bool:
     return part.status not in {"running", "waiting"}
-
-
-def unpack_events(packed: bytes) -> list[bytes]:
-    """The inverse of `TurnSink.packed_events`."""
-    return zlib.decompress(packed).split(b"\n")

@@ -94,9 +94,7 @@ class Takeover:
         await self._room.enter(principal.workspace)
         try:
             claim = Claim(adopted.turn, adopted.answer, fence=adopted.fence)
-            _, entry = await self._till.enter(
-                principal, adopted.history, _known(claim), question=False
-            )
+            _, entry = await self._till.enter(principal, adopted.history, _known(claim))
             masks = await self._privacy.load(principal, adopted.thread)
             said = await said_by(adopted, self._events, self._plan(adopted, ask))
         except BaseException:

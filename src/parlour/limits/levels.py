@@ -146,7 +146,7 @@ class Seed:
 class Want:
     """What is asked for. `hold` names the reservation; asking again under the same name replaces
     it. `enters` takes one of the turns at once, under the name `turn`; `question` counts a
-    question, which what goes on after a decision or in another process is not."""
+    question, which what goes on after a decision is not."""
 
     turn: str
     hold: str

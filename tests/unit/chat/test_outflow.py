@@ -7,7 +7,8 @@ import time
 from parlour.api.ai_sdk_frames import AiSdkEncoder
 from parlour.api.openai_chunks import OpenAiEncoder, completion
 from parlour.chat.outflow import Outflow
-from parlour.chat.sink import TurnSink, unpack_events
+from parlour.chat.packed import unpack_events
+from parlour.chat.sink import TurnSink
 from parlour.domain import ReasoningPart, TextPart, ToolPart
 from parlour.events import types as ev
 from parlour.events.log import Pace, TurnLog

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
+from parlour.chat.packed import unpack_events
 from parlour.chat.replay import events_of_parts
-from parlour.chat.sink import AnswerTooLong, TurnSink, unpack_events
+from parlour.chat.sink import AnswerTooLong, TurnSink
 from parlour.chat.takeover import parts_of
 from parlour.domain import NoticePart, Part, ReasoningPart, TextPart, ToolPart, Usage
 from parlour.events.log import Cursor, Pace, TurnLog

@@ -35,7 +35,7 @@ def test_another_language_is_seen(question: str, answer: str) -> None:
         (EN, "409.5"),
         (EN, "42 €"),
         (EN, "```\nder die das und ist nicht\n```\nThis is the text of the file that you have."),
-        ("東京の人口を教えてください、お願いします", "東京都人口約一千四百万人，全国最多。"),
+        ("東京の人口を教えてください、お願いします", "東京都人口約一千四百万人。全国最多。"),
         (FR, "Paris, Lyon, Marseille."),
     ],
 )
