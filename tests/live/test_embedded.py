@@ -203,11 +203,13 @@ async def test_it_is_copied_before_its_schema_changes_and_can_be_put_back(tmp_pa
         await undo(server.url)
         await answer(server.url, "CREATE TABLE kept AS SELECT 7 AS n")
         await migrate(server.url, server.back_up)
+        await answer(server.url, "CREATE TABLE later (turn text REFERENCES turns (id))")
         (copy,) = (tmp_path / "backups").iterdir()
         assert copy.stat().st_mode & 0o077 == 0
         await answer(server.url, "UPDATE kept SET n = 8")
         await asyncio.to_thread(server.restore, copy)
         assert await answer(server.url, "SELECT n FROM kept") == 7
+        assert await answer(server.url, "SELECT to_regclass('later')") is None
         assert await pending(server.url)
     finally:
         await server.stop()

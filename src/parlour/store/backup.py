@@ -12,9 +12,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
 from parlour.errors import ConfigurationError
 
 KEPT = 3
+CONNECT_S = 5
 COPY_S = 3_600  # a database of some hundred gigabytes, which is not what this shape is for
 
 
@@ -43,25 +48,33 @@ def back_up(url: str, programs: Path, directory: Path, revision: str) -> Path:
     return copy
 
 
-def restore(url: str, programs: Path, copy: Path) -> None:
+def restore(url: str, server: str, programs: Path, copy: Path) -> None:
     """Put the database at `url` back to a copy. All of it or nothing.
 
-    Raises `ConfigurationError` when the file is no copy, or the database is in use.
+    The copy becomes a database of its own, which then takes the other's name: what later schemas
+    have added stands in nobody's way. `server` is the address of another database there, and nobody
+    may use the one that is replaced. Raises `ConfigurationError` when the file is no copy.
     """
+    name = conninfo_to_dict(url)["dbname"]
+    old, new = (sql.Identifier(f"{name}_{which}") for which in ("replaced", "restored"))
+    now = sql.Identifier(str(name))
+    rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+    drop = sql.SQL("DROP DATABASE IF EXISTS {}")
     try:
-        _run(
-            [
-                programs / "pg_restore",
-                "--clean",
-                "--if-exists",
-                "--single-transaction",
-                f"--dbname={url}",
-                copy,
-            ]
-        )
-    except OSError as error:
+        with psycopg.connect(server, connect_timeout=CONNECT_S, autocommit=True) as connection:
+            for each in (old, new):
+                connection.execute(drop.format(each))
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(new))
+            target = make_conninfo(url, dbname=f"{name}_restored")
+            _run([programs / "pg_restore", "--exit-on-error", f"--dbname={target}", copy])
+            with connection.transaction():
+                connection.execute(rename.format(now, old))
+                connection.execute(rename.format(new, now))
+            with contextlib.suppress(psycopg.Error):  # it is done; the next restore drops it
+                connection.execute(drop.format(old))
+    except (OSError, psycopg.Error) as error:
         raise ConfigurationError(
-            f"{copy} cannot be put back: {error}. Nothing was changed."
+            f"{copy} cannot be put back: {str(error).strip()}. Nothing was changed."
         ) from None
 
 

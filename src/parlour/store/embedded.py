@@ -96,7 +96,7 @@ class EmbeddedPostgres:
         """Put the database back to a copy. Blocks. Raises `ConfigurationError`, also when another
         process uses it."""
         with self._cluster.for_us_alone(self._lease):
-            restore(self.url, find_programs(), copy)
+            restore(self.url, self._cluster.server, find_programs(), copy)
 
     async def _keep_alive(self) -> None:
         while True:
@@ -161,7 +161,9 @@ class _Cluster:
         self._account = find_account(self._dir, data_dir, programs / "postgres")
         self._sockets = _socket_dir(self._dir, self._account)
         self._child: subprocess.Popen[bytes] | None = None
-        self.url = f"postgresql://{ROLE}@/{ROLE}?host={quote(str(self._sockets), safe='')}"
+        host = quote(str(self._sockets), safe="")
+        self.url = f"postgresql://{ROLE}@/{ROLE}?host={host}"
+        self.server = f"postgresql://{ROLE}@/postgres?host={host}"
 
     def start(self, lease: int | None = None) -> None:
         """Make the cluster and start the server where that is needed; share the lock `lease`."""
@@ -323,13 +325,12 @@ class _Cluster:
             (self._dir / "postmaster.pid").unlink(missing_ok=True)
 
     def _greet(self) -> None:
-        address = self.url.replace(f"@/{ROLE}?", "@/postgres?")
         try:
             psycopg.connect(self.url, connect_timeout=5).close()
         except psycopg.OperationalError as error:
             if f'database "{ROLE}" does not exist' not in str(error):
                 raise
-            with psycopg.connect(address, connect_timeout=5, autocommit=True) as connection:
+            with psycopg.connect(self.server, connect_timeout=5, autocommit=True) as connection:
                 connection.execute(f"CREATE DATABASE {ROLE}")
 
     def _pid(self) -> int | None:
