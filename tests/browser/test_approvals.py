@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
-from collections.abc import AsyncGenerator, Callable
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Locator, expect
+from playwright.async_api import Locator, Route, expect
 
 from tests.browser.conftest import OpenDesk
-from tests.browser.desk import Desk
+from tests.browser.desk import Desk, until
+from tests.house import WAIT_S
 from tests.notes import Notes, decide
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
@@ -46,6 +49,13 @@ async def asked(desk: Desk, text: str = "note buy milk") -> str:
     await desk.ask(text)
     await expect(card(desk).first).to_be_visible()
     return await card(desk).first.get_attribute("data-approval") or ""
+
+
+def began(notes: Notes) -> Callable[[], Awaitable[bool]]:
+    async def called() -> bool:
+        return notes.calls() != []
+
+    return called
 
 
 async def picture(desk: Desk, name: str) -> None:
@@ -135,6 +145,29 @@ async def test_what_is_answered_elsewhere_shows_here(open_notes: OpenNotes):
         await expect(desk.text).to_contain_text("Noted: buy milk")
         await expect(card(desk)).to_have_count(0)
         assert notes.calls() == ["buy milk"]
+
+
+async def test_a_decision_that_overtakes_the_page_is_carried_on_with_here(open_notes: OpenNotes):
+    """The page asks what became of its turn; when it is told, the next one runs already."""
+    async with open_notes() as (desk, notes):
+        asking, may = asyncio.Event(), asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            asking.set()
+            await may.wait()
+            await route.continue_()
+
+        await desk.page.route(re.compile(r"/api/threads/[^/]+\?"), hold)
+        approval = await asked(desk, "note slow milk")
+        await asyncio.wait_for(asking.wait(), WAIT_S)
+        await decide(desk.house, desk.thread(), approval, "approve")
+        await until(began(notes), "the call is made")
+        may.set()
+        await expect(card(desk)).to_have_count(0)
+        await expect(desk.button("Stop")).to_be_visible()
+        notes.go()
+        await expect(desk.text).to_contain_text("Noted: slow milk")
+        assert notes.calls() == ["slow milk"]
 
 
 async def test_a_second_tab_shows_the_question_and_its_decision_counts_in_both(

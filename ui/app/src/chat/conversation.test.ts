@@ -1,84 +1,21 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { drafts } from "../kit/drafts";
-import type { Message, ThreadView } from "../wire";
-import { readAnswer } from "./answer";
-import { Conversation, type Listener } from "./conversation";
+import { Conversation } from "./conversation";
 import { textOf } from "./convert";
-
-const silent: Listener = { accepted() {}, finished() {} };
-
-/** The frames of an answer; `until` cuts the stream after so many. */
-function stream(frames: object[], { done = true } = {}): Response {
-  const lines = frames.map((frame) => `data: ${JSON.stringify(frame)}\n\n`);
-  if (done) lines.push("data: [DONE]\n\n");
-  return new Response(lines.join(""), { headers: { "content-type": "text/event-stream" } });
-}
-
-const start = {
-  type: "start",
-  messageId: "a1",
-  messageMetadata: { turnId: "t1", userMessageId: "u1" },
-};
-const words = [
-  { type: "start-step" },
-  { type: "text-start", id: "p1" },
-  { type: "text-delta", id: "p1", delta: "It is " },
-  { type: "text-delta", id: "p1", delta: "409.5." },
-  { type: "text-end", id: "p1" },
-  { type: "finish-step" },
-  { type: "data-round", id: "round-1", data: { round: 1, kind: "answer" } },
-];
-const finish = { type: "finish", finishReason: "stop", messageMetadata: { elapsedMs: 12 } };
-
-const stored = (messages: Partial<Message>[] = [], running: string | null = null): ThreadView => ({
-  thread: { id: "t", title: "Sums", created_at: "", updated_at: "", running_turn: running },
-  messages: messages.map((message) => ({
-    id: "a1",
-    role: "assistant",
-    parts: [{ type: "text", text: "It is 409.5.", round: 1 }],
-    status: "done",
-    created_at: "",
-    versions: ["a1"],
-    ...message,
-  })),
-  next: null,
-});
-
-type Answer = (init: RequestInit) => Response | Promise<Response>;
-let routes: Record<string, Answer[]>;
-let posted: unknown[];
-
-/** Answers of the server by route, used up in order; the last one stays. */
-beforeEach(() => {
-  routes = {};
-  posted = [];
-  vi.stubGlobal("fetch", async (input: string, init: RequestInit = {}) => {
-    const method = init.method ?? "GET";
-    if (method === "POST" && input === "/api/chat") posted.push(JSON.parse(String(init.body)));
-    const answers = routes[`${method} ${input.split("?")[0]}`] ?? [];
-    const answer = answers.length > 1 ? answers.shift() : answers[0];
-    if (answer === undefined) return new Response(null, { status: 404 });
-    return answer(init);
-  });
-});
-
-afterEach(() => {
-  vi.unstubAllGlobals();
-});
-
-const lastText = (conversation: Conversation) => {
-  const last = conversation.chat.lastMessage;
-  return last === undefined ? "" : readAnswer(last, false).markdown;
-};
-
-const isQuiet = (conversation: Conversation) =>
-  vi.waitFor(
-    () => expect([conversation.isLive, conversation.store.get().line]).toEqual([false, "online"]),
-    5000,
-  );
+import {
+  finish,
+  isQuiet,
+  lastText,
+  server,
+  silent,
+  start,
+  stored,
+  stream,
+  words,
+} from "./scripted-server";
 
 test("a message is streamed, and then carries what only the server knows", async () => {
-  routes = {
+  server.routes = {
     "POST /api/chat": [() => stream([start, ...words, finish])],
     "GET /api/threads/t": [() => Response.json(stored([{ versions: ["a0", "a1"] }]))],
   };
@@ -94,7 +31,7 @@ test("a message is streamed, and then carries what only the server knows", async
 
 test("a refused message stays on the screen and is sent again with the same id", async () => {
   const refusal = { code: "overloaded", detail: "Too much to do.", retryable: true };
-  routes = {
+  server.routes = {
     "POST /api/chat": [
       () => Response.json(refusal, { status: 503 }),
       () => stream([start, ...words, finish]),
@@ -107,12 +44,12 @@ test("a refused message stays on the screen and is sent again with the same id",
   expect(conversation.chat.messages.map(textOf)).toEqual(["Hello"]);
   await conversation.retry();
   expect(lastText(conversation)).toBe("It is 409.5.");
-  const ids = posted.map((body) => (body as { message: { id: string } }).message.id);
+  const ids = server.posted.map((body) => (body as { message: { id: string } }).message.id);
   expect(ids[0]).toBe(ids[1]);
 });
 
 test("a message that never arrived is back in the box after a reload", async () => {
-  routes = { "POST /api/chat": [() => Promise.reject(new TypeError("Failed to fetch"))] };
+  server.routes = { "POST /api/chat": [() => Promise.reject(new TypeError("Failed to fetch"))] };
   const before = new Conversation("t", true, silent);
   await before.send("Do not lose me");
   expect(before.store.get().draft).toBe("");
@@ -122,7 +59,7 @@ test("a message that never arrived is back in the box after a reload", async () 
 });
 
 test("a stream that ends politely in the middle is resumed without doubled words", async () => {
-  routes = {
+  server.routes = {
     "POST /api/chat": [() => stream([start, ...words.slice(0, 3)], { done: false })],
     "GET /api/chat/t/stream": [() => stream([start, ...words, finish])],
     "GET /api/threads/t": [() => Response.json(stored([{}]))],
@@ -136,7 +73,7 @@ test("a stream that ends politely in the middle is resumed without doubled words
 });
 
 test("an answer that was completed while the line was down comes from the store", async () => {
-  routes = {
+  server.routes = {
     "POST /api/chat": [() => stream([start, ...words.slice(0, 3)], { done: false })],
     "GET /api/chat/t/stream": [() => new Response(null, { status: 204 })],
     "GET /api/threads/t": [
@@ -153,7 +90,7 @@ test("an answer that was completed while the line was down comes from the store"
 });
 
 test("opening a conversation joins the answer that is being made", async () => {
-  routes = {
+  server.routes = {
     "GET /api/threads/t": [() => Response.json(stored([{ parts: [], status: "running" }], "t1"))],
     "GET /api/chat/t/stream": [() => stream([start, ...words, finish])],
   };
@@ -165,19 +102,19 @@ test("opening a conversation joins the answer that is being made", async () => {
 });
 
 test("an edit names the old message and takes its place", async () => {
-  routes = {
+  server.routes = {
     "POST /api/chat": [() => stream([start, ...words, finish])],
     "GET /api/threads/t": [() => Response.json(stored())],
   };
   const conversation = new Conversation("t", true, silent);
   await conversation.send("First");
   await conversation.edit("u1", "Second");
-  expect(posted[1]).toMatchObject({ trigger: "submit-message", messageId: "u1" });
+  expect(server.posted[1]).toMatchObject({ trigger: "submit-message", messageId: "u1" });
   expect(conversation.chat.messages.map(textOf)).toEqual(["Second", "It is 409.5."]);
 });
 
 test("a conversation that is not there says so", async () => {
-  routes = {
+  server.routes = {
     "GET /api/threads/t": [() => Response.json({ code: "thread_not_found" }, { status: 404 })],
   };
   const conversation = new Conversation("t", false, silent);
@@ -191,7 +128,7 @@ test("words typed while an answer is made are sent after it", async () => {
     release = resolve;
   });
   const second = { ...start, messageId: "a2", messageMetadata: { userMessageId: "u2" } };
-  routes = {
+  server.routes = {
     "POST /api/chat": [
       async () => {
         await gate;

@@ -10,14 +10,16 @@ import { toFailure } from "../kit/problems";
 import { createStore } from "../kit/store";
 import type { ThreadView } from "../wire";
 import { Box } from "./box";
-import { initialState } from "./conversation-state";
+import { initialState, notLoaded } from "./conversation-state";
 import { askedNow, mergeStored, textOf, toChatMessage, withQuestionId } from "./convert";
 import { Decisions } from "./decisions";
 import { settled } from "./followups";
-import { type Ending, reconnector } from "./reconnect";
+import { loadOlder } from "./older";
+import { type Ending, type Loaded, reconnector } from "./reconnect";
 import { hearData, until } from "./transient";
 import { chatTransport } from "./transport";
 import type { ChatMessage } from "./types";
+import { hasGoneOn, runningTurn, Views } from "./views";
 
 const STOP_GRACE_MS = 1000; // the server's closing frames come first; see stop()
 
@@ -31,6 +33,7 @@ export class Conversation {
   readonly store = createStore(initialState);
   readonly box: Box;
   readonly decisions = new Decisions(this);
+  readonly #views = new Views();
   /** What was asked last. `target` is the message it replaces; a retry has to name it again. */
   #request: { kind: "submit" | "regenerate"; target: string | null } = {
     kind: "submit",
@@ -51,7 +54,7 @@ export class Conversation {
     this.store.set({ phase: isNew ? "ready" : "loading" });
     this.#line = reconnector({
       resume: () => this.chat.resumeStream(),
-      refetch: () => this.refresh(),
+      refetch: () => this.#load(),
       isIdle: () => this.chat.status === "ready",
       notify: (line) => this.store.set({ line }),
     });
@@ -79,21 +82,7 @@ export class Conversation {
   /** Load the newest page and join the answer that is being made, if there is one. */
   async refresh(): Promise<void> {
     if (this.#isNew || this.isLive) return;
-    try {
-      const view = await api.thread(this.id);
-      if (this.isLive) return;
-      this.#show(view);
-      if (!view.thread.running_turn) return;
-      this.#accepted = true;
-      void this.#line.join();
-    } catch (error) {
-      const failure = toFailure(error);
-      if (this.store.get().phase === "ready" && failure.status !== 404) return;
-      this.store.set({
-        phase: failure.status === 404 ? "missing" : "failed",
-        loadFailure: failure,
-      });
-    }
+    if ((await this.#load()) === "going") void this.#line.join();
   }
 
   async send(text: string): Promise<void> {
@@ -161,24 +150,28 @@ export class Conversation {
     void this.#line.retry();
   }
 
-  async loadOlder(): Promise<void> {
-    const { older, loadingOlder } = this.store.get();
-    if (older === null || loadingOlder) return;
-    this.store.set({ loadingOlder: true });
-    try {
-      const page = await api.messages(this.id, older);
-      this.chat.messages = [...page.messages.map(toChatMessage), ...this.chat.messages];
-      this.store.set({ older: page.next });
-    } catch {
-      // The button stays and can be pressed again.
-    } finally {
-      this.store.set({ loadingOlder: false });
-    }
-  }
+  loadOlder = (): Promise<void> => loadOlder(this.id, this.chat, this.store);
 
   async showVersion(messageId: string): Promise<void> {
     if (this.isLive) return;
-    this.#show(await api.version(this.id, messageId));
+    const view = await api.version(this.id, messageId);
+    if (this.isLive) return;
+    this.#views.outdate();
+    this.#show(view);
+  }
+
+  /** Show the newest page. `going`: an answer is being made there, and somebody has to join it. */
+  async #load(): Promise<Loaded> {
+    try {
+      const view = await this.#views.load(this.id);
+      if (view === null || this.isLive) return "whole"; // whoever made it old looks by themselves
+      this.#show(view);
+      if (runningTurn(view) === undefined) return "whole";
+      this.#accepted = true;
+      return "going";
+    } catch (error) {
+      return notLoaded(this.store, toFailure(error));
+    }
   }
 
   #show(view: ThreadView): void {
@@ -221,6 +214,7 @@ export class Conversation {
 
   #onFinish(ending: Ending & { message: ChatMessage }): void {
     this.store.set({ status: "", progress: {} });
+    this.#views.outdate();
     if (!this.#accepted) {
       this.store.set({ unsent: this.#request.kind === "submit" });
       this.box.unqueue();
@@ -231,20 +225,26 @@ export class Conversation {
     this.listener.finished(this);
     if (ending.isError || ending.isAbort || ending.finishReason === "interrupted")
       this.box.unqueue();
-    void this.#settle();
+    void this.#settle(ending.message.metadata?.turnId);
   }
 
-  /** After a turn: learn versions and the kept error, then send what waited. */
-  async #settle(): Promise<void> {
+  /**
+   * After a turn: send what waited, else learn versions and the kept error. The conversation may
+   * have gone on elsewhere by then: a decision was made on another device.
+   */
+  async #settle(ended: string | undefined): Promise<void> {
     const queued = this.box.takeQueued();
     if (queued !== "") {
       // The chat still counts as busy inside its own callback.
       await until(this.chat, () => !this.isLive, STOP_GRACE_MS);
       return this.#push(queued, null);
     }
-    const view = await api.thread(this.id).catch(() => null);
+    const view = await this.#views.load(this.id).catch(() => null);
     if (view === null || this.isLive) return;
-    this.chat.messages = mergeStored(this.chat.messages, view.messages);
+    const joins = ![undefined, ended].includes(runningTurn(view));
+    if (joins || hasGoneOn(view, this.chat.lastMessage?.id)) this.#show(view);
+    else this.chat.messages = mergeStored(this.chat.messages, view.messages);
+    if (joins) return void this.#line.join();
     await settled(this, view);
   }
 }

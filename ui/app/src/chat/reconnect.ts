@@ -12,10 +12,13 @@ export interface Ending {
   finishReason?: string | undefined;
 }
 
+/** What came of looking: all is on the screen, an answer is still being made, or nothing came. */
+export type Loaded = "whole" | "going" | "failed";
+
 export interface Resumable {
   resume(): Promise<void>;
   /** The run is over and the stream is gone: fetch what was stored. */
-  refetch(): Promise<void>;
+  refetch(): Promise<Loaded>;
   isIdle(): boolean;
   notify(line: Line): void;
   wait?(ms: number): Promise<void>;
@@ -42,37 +45,41 @@ const waitOrOnline = (ms: number) =>
 export function reconnector(chat: Resumable) {
   const wait = chat.wait ?? waitOrOnline;
   let ended: "whole" | "drop" | undefined;
-  let busy = false;
-  let cancelled = false;
+  let current = 0; // the return that is under way, 0 when none is
+  let begun = 0;
+  let wanted = false; // somebody has asked for another one meanwhile
 
   async function tryOnce(): Promise<boolean> {
     ended = undefined;
+    wanted = false;
     await chat.resume();
     if (ended === "whole") return true;
-    if (ended === undefined && chat.isIdle()) {
-      await chat.refetch();
-      return true;
-    }
+    if (ended === undefined && chat.isIdle()) return (await chat.refetch()) === "whole";
     return false;
   }
 
-  async function run(): Promise<void> {
-    if (busy) return;
-    busy = true;
-    cancelled = false;
+  /** One at a time: two who come back at once would hang up on each other. */
+  async function comeBack(atOnce: boolean): Promise<void> {
+    wanted = true;
+    if (current !== 0) return;
+    begun += 1;
+    current = begun;
+    const mine = current;
     try {
-      for (let attempt = 0; attempt < TRIES; attempt++) {
-        chat.notify("reconnecting");
-        await wait(FIRST_WAIT_MS * 2 ** attempt);
-        if (cancelled) return;
-        if (await tryOnce().catch(() => false)) {
-          chat.notify("online");
-          return;
+      for (let attempt = atOnce ? -1 : 0; attempt < TRIES; attempt++) {
+        if (attempt >= 0) {
+          chat.notify("reconnecting");
+          await wait(FIRST_WAIT_MS * 2 ** attempt);
+          if (current !== mine) return;
         }
+        const over = await tryOnce().catch(() => false);
+        if (current !== mine) return;
+        if (over && wanted) attempt = -2;
+        else if (over) return chat.notify("online");
       }
       chat.notify("lost");
     } finally {
-      busy = false;
+      if (current === mine) current = 0;
     }
   }
 
@@ -81,14 +88,14 @@ export function reconnector(chat: Resumable) {
     ended(ending: Ending): boolean {
       const drop = isDrop(ending);
       ended = drop ? "drop" : "whole";
-      if (drop) void run();
+      if (drop) void comeBack(false);
       return drop;
     },
-    retry: run,
+    retry: () => comeBack(false),
     /** Join what runs; what has ended in this very moment is fetched. */
-    join: tryOnce,
+    join: () => comeBack(true),
     cancel(): void {
-      cancelled = true;
+      current = 0;
       chat.notify("online");
     },
   };
