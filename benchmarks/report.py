@@ -126,8 +126,9 @@ METHOD = """\
   buffering, one worker. **The reference** is FastAPI with LangChain's `create_agent` and
   `stream_mode="messages"`: no tokens checked, nothing stored, no resume.
 - **Joined tokens**: from 8 streams on Parlour reads and sends on a beat of 50 ms (`models.beat_s`),
-  (75 from a third of a core on, 100 from 55 % on), so a reader gets one to four tokens at a time;
-  nginx and the reference pass each token at once. That is most of the difference to nginx.
+  (it grows from a sixth of a core on, to 100 at a third), so a reader gets one to four tokens at
+  a time; nginx and the reference pass each token at once. That is most of the difference to
+  nginx.
   `--parlour-env PARLOUR_MODELS__BEAT_S=0` measures it without.
 - **Cheaper than the reference** is told at two equal numbers of streams and with each at a load of
   its own (the reference at the most streams it carried, Parlour at 600). Each has to be 10 times.

@@ -92,9 +92,9 @@ class ModelSettings(_Section):
         ge=0,
         le=0.5,
         description="While 8 or more replies stream, what a provider says is read and sent on this "
-        "beat (seconds; half as long again from a third of a core on, twice from 55 % on), so that "
-        "a token costs a third of the CPU. First words never wait, slow replies do not either; the "
-        "page itself shows news every 0.05 s. 0 = each token at once.",
+        "beat (seconds; it grows from a sixth of a core on, and is twice as long from a third on), "
+        "so that a token costs a third of the CPU. First words never wait, slow replies do not "
+        "either; the page itself shows news every 0.05 s. 0 = each token at once.",
     )
     line_bytes_max: int = Field(
         1_000_000, ge=1_000, description="Longest line of a provider's stream in bytes."

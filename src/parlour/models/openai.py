@@ -213,6 +213,10 @@ class OpenAIReader:
         """Read some bytes. Returns how far the reply is; raises a `ModelFailure`."""
         done = said = False
         voice, words_of = self._voice, self._frame.words
+        if self._events.begins_event(data) and (words := self._frame.words_of_read(data)):
+            voice.say(words)
+            voice.flush()
+            return FINISHED if self._finish else SPEAKING
         try:
             for payload in self._events.feed(data):
                 if words := words_of(payload):

@@ -37,6 +37,10 @@ class EventSplitter:
         self._begun = False
         self.events = 0  # with data, so far
 
+    def begins_event(self, data: bytes) -> bool:
+        """Whether `data`, which comes next, begins an event, and is within the bound as a whole."""
+        return not self._rest and not self._after_cr and len(data) <= self._bytes_max
+
     def feed(self, data: bytes) -> list[bytes]:
         """The data of the events that end within `data`, in order."""
         # Nearly every read is some whole events of one line each.

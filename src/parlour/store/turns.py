@@ -167,9 +167,10 @@ class Turns:
             _RENEW,
             {
                 "owner": owner,
-                "turns": list(partials),
-                "partials": [None if p is None else p.decode() for p in partials.values()],
-                "spent": [(spent or {}).get(turn) for turn in partials],
+                # Joined, as JSON has no raw line ends: psycopg writes arrays item by item.
+                "turns": "\n".join(partials),
+                "partials": b"\n".join(p or b"" for p in partials.values()).decode(),
+                "spent": "\n".join((spent or {}).get(turn, "") for turn in partials),
                 "lease": lease_s,
             },
         )
@@ -330,8 +331,8 @@ _RENEW: LiteralString = """
 UPDATE turns SET lease_until = now() + %(lease)s * interval '1 second',
   partial = coalesce(mine.partial::json, turns.partial),
   spent = coalesce(mine.spent::json, turns.spent)
-FROM unnest(%(turns)s::text[], %(partials)s::text[], %(spent)s::text[])
-  AS mine (id, partial, spent)
+FROM unnest(string_to_array(%(turns)s, E'\\n'), string_to_array(%(partials)s, E'\\n', ''),
+    string_to_array(%(spent)s, E'\\n', '')) AS mine (id, partial, spent)
 WHERE turns.id = mine.id AND turns.owner = %(owner)s AND turns.status = 'running'
 RETURNING turns.id, turns.stop_requested
 """

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from parlour.models.failures import BadJson, BadUtf8
+from parlour.models.failures import BadJson, BadUtf8, LineTooLong
 from parlour.models.frame import Frame
 from parlour.models.openai import OpenAIReader
 
@@ -107,3 +107,52 @@ def test_a_broken_chunk_in_a_known_frame_still_fails(bad: bytes, failure: type[E
     reader.feed(b"data: " + chunk("x") + b"\n\n")
     with pytest.raises(failure):
         reader.feed(b"data: " + chunk("x").replace(b'"x"', b'"' + bad + b'"') + b"\n\n")
+
+
+def read(*chunks: bytes) -> bytes:
+    return b"".join(b"data: %b\n\n" % each for each in chunks)
+
+
+def test_the_words_of_a_read_of_several_chunks_are_joined() -> None:
+    assert learnt().words_of_read(read(chunk(" a"), chunk("b"), chunk(" g"))) == " ab g"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        read(chunk("a"), chunk('b"')),
+        read(chunk("a"), chunk("b\\")),
+        read(chunk("a"), chunk("b\n")),
+        read(chunk("a"), chunk("b", finish="stop")),
+        read(chunk("a"), b"[DONE]"),
+        read(chunk("a"), chunk("b", index=1)),
+        read(chunk("a"), b"", chunk("b")),
+        read(chunk("a"), chunk("b"))[:-1],
+        read(chunk("a"), chunk("b"))[1:],
+        read(chunk("a"), chunk("b")).replace(b"\n\n", b"\r\n\r\n"),
+        read(chunk("a"))[:-2] + read(chunk("b")),
+        read(chunk("a")) + b": comment\n\n" + read(chunk("b")),
+        b"",
+    ],
+)
+def test_every_other_read_is_taken_apart(data: bytes) -> None:
+    assert learnt().words_of_read(data) == ""
+
+
+def test_a_read_says_the_same_however_it_is_cut() -> None:
+    chunks = [chunk(word) for word in ("One", " two", ' "three"', " four", " five", "\n", " six")]
+    data = read(*chunks, chunk("", finish="stop"), b"[DONE]")
+    for size in (*range(1, 400), len(data)):
+        sink = Sink()
+        reader = OpenAIReader(sink)
+        for at in range(0, len(data), size):
+            reader.feed(data[at : at + size])
+        assert sink.said == 'One two "three" four five\n six', size
+
+
+def test_a_read_in_the_frame_is_bound_as_any_other() -> None:
+    reader = OpenAIReader(Sink(), line_bytes_max=200)
+    reader.feed(read(chunk("Hello")))
+    reader.feed(read(chunk("x"), chunk("y"), chunk("z")))  # each within the bound
+    with pytest.raises(LineTooLong):
+        reader.feed(read(chunk("x" * 200)))

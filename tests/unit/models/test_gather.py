@@ -7,12 +7,13 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 
 from parlour.models.bounds import WireLimits
 from parlour.models.call import OPEN, SPEAKING, Call
-from parlour.models.gather import HELD_BYTES, POSSIBLE, Gather
+from parlour.models.gather import HELD_BYTES, POSSIBLE, Gather, times
 from parlour.models.line import Line
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
@@ -105,6 +106,13 @@ async def test_the_beat_comes_by_itself() -> None:
         await held(talk)
         talk.say(b" second")
         assert await talk.next() == b"first second"
+
+
+def test_a_beat_grows_with_the_load_without_a_jump() -> None:
+    assert [times(share) for share in (0, 0.16, 1 / 3, 0.9)] == [1, 1, 2, 2]
+    grown = [times(percent / 100) for percent in range(101)]
+    assert grown == sorted(grown)
+    assert max(after - before for before, after in pairwise(grown)) < 0.07
 
 
 async def test_what_comes_before_the_first_words_does_not_hold_a_line() -> None:
