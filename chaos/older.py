@@ -25,19 +25,28 @@ from typing import Any
 
 from chaos.report import put
 from parlour.events import types as ev
-from tests.house import Frame, events_of, parse_frames, said
-from tests.live.process import Served, script, served
+from tests.house import Frame, events_of, said
+from tests.live.process import Served, script, served, until_token
 from tests.postgres import fresh_database, running_postgres
 from tests.redis_server import RedisServer
 
 ROOT = Path(__file__).parent.parent
 VERSIONS = "src/parlour/store/migrations/versions"
 LEASE_S = 3
+WENT = "It is 42."
 BOUND_S = 30.0  # for an answer, and for a turn whose process was killed
 WORDS = "".join(f"w{number} " for number in range(60))
 RULES: list[dict[str, Any]] = [
     {"when": "words", "steps": [{"text": WORDS, "pace": 30}]},
     {"when": "hello", "steps": [{"text": "Hello there."}]},
+    {
+        "when": "circle",
+        "rounds": [
+            *[[{"calls": [{"name": "parlour__calculator", "arguments": {"expression": "6*7"}}]}]]
+            * 6,
+            [{"text": WENT}],
+        ],
+    },
 ]
 
 
@@ -107,7 +116,7 @@ async def answers(here: Served, there: Served, thread: str) -> str:
 async def stops(here: Served, there: Served, thread: str) -> str:
     """An answer runs at one and is stopped at the other."""
     turn = (await here.begin(thread, "words"))["turn_id"]
-    await _words(here, thread, turn, 3)
+    await until_token(here, thread, turn, 3)
     status, body = await there.post(f"/api/threads/{thread}/turns/{turn}/stop")
     if status != 202:
         return f"HTTP {status} {body}"
@@ -119,7 +128,7 @@ async def stops(here: Served, there: Served, thread: str) -> str:
 async def resumes(here: Served, there: Served, thread: str) -> str:
     """Whoever reads at one leaves in the middle and reads on at the other."""
     turn = (await here.begin(thread, "words"))["turn_id"]
-    seen = await _words(here, thread, turn, 5)
+    seen = await until_token(here, thread, turn, 5)
     rest = await there.read(thread, turn, after=seen[-1].id)
     if any(frame.event == "reset" for frame in rest):
         return "it had to start over"
@@ -129,12 +138,27 @@ async def resumes(here: Served, there: Served, thread: str) -> str:
     return "" if said([*seen, *rest]) == WORDS else "the text is not the model's"
 
 
+async def is_told(here: Served, there: Served, thread: str) -> str:
+    """What is told beside an answer at one is kept, and hinders nobody at the other."""
+    frames = await here.ask(thread, "circle")
+    if not any(isinstance(event, ev.Notice) for event in events_of(frames)):
+        return "nothing was told"
+    _, body = await there.get(f"/api/threads/{thread}/messages")
+    if "".join(p["text"] for p in body["messages"][-1]["parts"] if p["type"] == "text") != WENT:
+        return "the history lacks the answer"
+    if said(await there.ask(thread, "hello")) != "Hello there.":
+        return "no next answer"
+    _, body = await here.get(f"/api/threads/{thread}/messages")
+    kept = [part for part in body["messages"][1]["parts"] if part["type"] == "notice"]
+    return "" if kept else "the notice was not kept"
+
+
 async def is_killed(pair: Pair, name: str, other: str) -> str:
     """The one that answers is killed: the other goes on, or ends the turn with a clear error."""
     here, there = pair.running[name], pair.running[other]
     thread = "killed-" + name.rstrip("'s")
     turn = (await here.begin(thread, "words"))["turn_id"]
-    await _words(here, thread, turn, 10)
+    await until_token(here, thread, turn, 10)
     await here.kill()
     until = time.monotonic() + BOUND_S
     while (stored := (await _history(there, thread))[-1])["status"] == "running":
@@ -159,18 +183,6 @@ async def _history(it: Served, thread: str) -> list[dict[str, Any]]:
     _, body = await it.get(f"/api/threads/{thread}/messages")
     kept = ("id", "role", "status", "parts")
     return [{name: message[name] for name in kept} for message in body["messages"]]
-
-
-async def _words(it: Served, thread: str, turn: str, many: int) -> list[Frame]:
-    """The frames of a turn until so many words were said."""
-    url = f"{it.url}/api/threads/{thread}/turns/{turn}/events"
-    text = ""
-    async with it.http.get(url) as response:
-        async for data in response.content.iter_any():
-            text += data.decode()
-            if text.count('"type":"token"') >= many:
-                break
-    return parse_frames(text[: text.rindex("\n\n") + 2])
 
 
 def _end(frames: list[Frame]) -> str:
@@ -231,6 +243,9 @@ async def session(older: Older) -> list[tuple[str, str, str]]:
                 who = f"answered by {one}, asked of {other}"
                 await attempt("stop", who, stops(here, there, f"{thread}-s"))
                 await attempt("read on", who, resumes(here, there, f"{thread}-r"))
+                if one == "today's":
+                    who = f"told by {one}, read by {other}"
+                    await attempt("notice", who, is_told(here, there, f"{thread}-n"))
             await attempt("kill -9", "of the older", is_killed(pair, "older", "today's"))
             async with pair.starts["older"]() as again:
                 pair.running["older"] = again

@@ -131,7 +131,10 @@ class ErrorPart(msgspec.Struct, tag_field="type", tag="error", frozen=True, omit
     reference: str = ""
 
 
-Part = TextPart | ReasoningPart | ToolPart | NoticePart | ErrorPart
+KnownPart = TextPart | ReasoningPart | ToolPart | NoticePart | ErrorPart
+# A newer version may have stored a part of a kind that this one does not know: it stays the JSON
+# that it is. Nobody is shown it here, and it is stored again as it was.
+Part = KnownPart | msgspec.Raw
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,7 @@ async def test_a_former_owner_changes_nothing_any_more(database: Database) -> No
     assert adopted.fence > claim.fence
     turns = Turns(database)
     assert not await turns.save_checkpoint(claim.turn, claim.fence, b"x")
-    assert not await turns.hand_over(claim.turn, claim.fence, b"[]", "[]")
+    assert not await turns.hand_over(claim.turn, claim.fence, (), "[]")
 
 
 async def test_a_stop_that_was_asked_for_is_not_gone_on_with(database: Database) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.house import Caller, shown
+from tests.house import Caller, Frame, parse_frames, shown
 from tests.redis_server import die_with_parent
 
 READY_S = 60  # the first start of an empty directory makes a database
@@ -131,3 +131,15 @@ async def served(folder: Path, **settings: str) -> AsyncIterator[Served]:
             yield it
         finally:
             await it.close()
+
+
+async def until_token(it: Served, thread: str, turn: str, many: int) -> list[Frame]:
+    """Read until so many tokens have come, then leave."""
+    url = f"{it.url}/api/threads/{thread}/turns/{turn}/events"
+    text = ""
+    async with it.http.get(url) as response:
+        async for data in response.content.iter_any():
+            text += data.decode()
+            if text.count('"type":"token"') >= many:
+                break
+    return parse_frames(text[: text.rindex("\n\n") + 2])

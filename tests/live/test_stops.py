@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 
 from parlour.chat.stopping import CONFIRM_S
 from tests.house import final
-from tests.live.process import Served
-from tests.live.test_takeover import two_processes, until_token
+from tests.live.process import Served, until_token
+from tests.live.test_takeover import two_processes
 from tests.redis_server import RedisServer
 
 HEARTBEAT_LATE = {"PARLOUR_LIMITS__LEASE_S": "60"}  # nobody hears of a stop by its heartbeat

@@ -13,8 +13,8 @@ import aiohttp
 import pytest
 
 from parlour.events import types as ev
-from tests.house import Frame, events_of, final, parse_frames
-from tests.live.process import Served, script, served
+from tests.house import Frame, events_of, final
+from tests.live.process import Served, script, served, until_token
 
 WORDS = [f"w{number} " for number in range(60)]
 RULES: list[dict[str, Any]] = [
@@ -53,18 +53,6 @@ async def two_processes(
         asyncio.timeout(60),
     ):
         yield first, second
-
-
-async def until_token(it: Served, thread: str, turn: str, many: int) -> list[Frame]:
-    """Read until so many tokens have come, then leave."""
-    url = f"{it.url}/api/threads/{thread}/turns/{turn}/events"
-    text = ""
-    async with it.http.get(url) as response:
-        async for data in response.content.iter_any():
-            text += data.decode()
-            if text.count('"type":"token"') >= many:
-                break
-    return parse_frames(text[: text.rindex("\n\n") + 2])
 
 
 def answer(frames: list[Frame]) -> str:

@@ -7,6 +7,7 @@ import asyncio
 import psycopg
 import pytest
 
+from parlour.api.shapes import MessageBody
 from parlour.domain import (
     ErrorPart,
     MessageId,
@@ -28,6 +29,7 @@ from parlour.errors import (
 )
 from parlour.store.database import Database
 from parlour.store.lost import Leave
+from parlour.store.threads import Threads
 from parlour.store.turns import Claim, Turns
 from tests.live.steps import (
     ANN,
@@ -303,10 +305,10 @@ async def test_a_failed_turn_keeps_its_words_tools_and_error(database: Database)
 async def test_a_stop_reaches_the_owner_with_its_heartbeat(database: Database) -> None:
     turns = Turns(database)
     claim = await claimed(turns, new_turn())
-    partials = {claim.turn: b'[{"type":"text","text":"so far"}]'}
+    partials = {claim.turn: (TextPart("so far"),)}
     assert (await turns.renew("process-1", partials, 15)).stop == frozenset()
     assert await turns.request_stop(ANN, THREAD, claim.turn)
-    renewal = await turns.renew("process-1", {**partials, TurnId("gone"): b"[]"}, 15)
+    renewal = await turns.renew("process-1", {**partials, TurnId("gone"): ()}, 15)
     assert (renewal.stop, renewal.lost) == ({claim.turn}, {"gone"})
     assert (await turns.renew("process-2", partials, 15)).lost == {claim.turn}
     assert (await turns.renew("process-1", {claim.turn: None}, 15)).lost == frozenset()
@@ -335,8 +337,7 @@ async def test_a_silent_owners_turn_is_closed_with_what_was_said(database: Datab
     await turns.renew(
         "process-1",
         {
-            claim.turn: b'[{"type":"text","text":"so far \\u0000"},'
-            b'{"type":"tool","call_id":"c","name":"n","title":"t","arguments":{}}]'
+            claim.turn: (TextPart("so far \0"), ToolPart("c", "n", "t", {})),
         },
         -1,
     )
@@ -389,3 +390,26 @@ async def test_the_first_words_become_the_title(database: Database) -> None:
     assert rows[0] == ("Why is the sky blue?",)
     assert len(rows[1][0]) <= 61
     assert rows[1][0].endswith("…")
+
+
+async def test_a_part_of_a_newer_version_makes_no_conversation_unreadable(
+    database: Database,
+) -> None:
+    turns = Turns(database)
+    claim = await claimed(turns, new_turn("Hello"))
+    await finish(turns, claim, "Hi")
+    newer = '[{"type":"picture", "of":"a cat"},{"type":"text","text":"Hi","round":1}]'
+    await database.fetch(
+        "UPDATE messages SET parts = %(parts)s::json WHERE turn = %(turn)s AND role = 'assistant'"
+        " RETURNING id",
+        {"parts": newer, "turn": claim.turn},
+    )
+    after = await claimed(turns, new_turn("Again"))
+    unknown, text = after.history[1].parts
+    assert text == TextPart("Hi", 1)
+    page, _ = await Threads(database).messages(ANN, THREAD, limit=10)
+    assert MessageBody.of(page[1]).parts == [{"type": "text", "text": "Hi", "round": 1}]
+    # Stored again, as who goes on with a message does, it is still there.
+    await finish(turns, after, parts=(unknown, TextPart("So", 1)))
+    rows = await database.fetch("SELECT parts::text FROM messages ORDER BY seq DESC LIMIT 1")
+    assert rows[0][0].startswith('[{"type":"picture","of":"a cat"},')

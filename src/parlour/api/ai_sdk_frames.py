@@ -12,7 +12,7 @@ from typing import Any, assert_never
 import msgspec
 
 from parlour.events import types as ev
-from parlour.events.types import TOKEN, decode
+from parlour.events.types import TOKEN, known
 
 DONE = b"data: [DONE]\n\n"
 FINISH_REASONS = {
@@ -72,8 +72,8 @@ class AiSdkEncoder:
             elif self._open == "text" and payload.startswith(TOKEN):
                 # The text stays the JSON that it is.
                 frames.append(_TEXT % (self._part, payload[_TEXT_AT:-1]))
-            else:
-                frames.append(self._event(decode(payload)))
+            elif (event := known(payload)) is not None:
+                frames.append(self._event(event))
         return b"".join(frames)
 
     def _event(self, event: ev.Event) -> bytes:  # noqa: C901  # one branch for each event

@@ -39,7 +39,7 @@ from parlour.errors import (
     Upstream,
 )
 from parlour.events import types as ev
-from parlour.events.types import decode
+from parlour.events.types import known
 
 MODEL = "parlour"  # whatever model is configured
 # Failures within a turn that are not upstream's.
@@ -204,7 +204,7 @@ async def _read_all(
 
 
 def _as_completion(started: Started, model: str, payloads: list[bytes]) -> Response:
-    final = decode(payloads[-1])
+    final = known(payloads[-1])
     if isinstance(final, ev.Finalize) and final.error is not None:
         failure = final.error
         kind = LIMITS.get(failure.code, Upstream)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from parlour.events import types as ev
-from parlour.events.types import decode
+from parlour.events.types import known
 
 DONE = b"data: [DONE]\n\n"
 FINISH_REASONS = {"stop", "length", "content_filter"}
@@ -74,7 +74,7 @@ class OpenAiEncoder:
     def encode(self, payloads: list[bytes], first: int) -> bytes:
         """All chunks of some events."""
         del first
-        return b"".join([self._event(decode(payload)) for payload in payloads])
+        return b"".join([self._event(event) for each in payloads if (event := known(each))])
 
     def _event(self, event: ev.Event) -> bytes:
         match event:
@@ -124,7 +124,7 @@ def completion(turn: str, model: str, payloads: list[bytes]) -> dict[str, Any]:
     reason = "stop"
     withdrawn = False
     for payload in payloads:
-        match decode(payload):
+        match known(payload):
             case ev.Token() as token:
                 text.append(token.text)
             case ev.Reasoning() as thought:

@@ -139,7 +139,7 @@ class MessageBody(_Shape):
         return cls(
             id=message.id,
             role=message.role.value,
-            parts=[_part(part) for part in message.parts],
+            parts=[_part(part) for part in message.parts if not isinstance(part, msgspec.Raw)],
             status=message.status.value,
             turn=message.turn,
             parent=message.parent,

@@ -18,8 +18,8 @@ from parlour.events.types import (
     Status,
     Token,
     UsageReport,
-    decode,
     encode,
+    known,
 )
 from parlour.store.approvals import WaitingTurn
 from parlour.store.waiting import Settled
@@ -43,7 +43,7 @@ def said_before(waiting: WaitingTurn | None) -> Before:
     if waiting.events is None:
         events = events_of_parts(parts)
     else:
-        events = [decode(payload) for payload in unpack_events(waiting.events)]
+        events = [e for each in unpack_events(waiting.events) if (e := known(each))]
     return Before([encode(event) for event in _joined(events)], parts)
 
 

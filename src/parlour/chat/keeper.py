@@ -16,7 +16,6 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 
-import msgspec
 import structlog
 
 from parlour.chat.approval import Decisions
@@ -24,7 +23,6 @@ from parlour.chat.running import Running
 from parlour.chat.takeover import Takeover
 from parlour.chat.till import Till
 from parlour.chat.turn import TurnRunner
-from parlour.domain import TurnId
 from parlour.errors import Problem, StoreUnavailable
 from parlour.store.adopt import Adopted
 from parlour.store.lost import LOST, Leave
@@ -123,9 +121,7 @@ class Keeper:
         """Extend the leases of these, and store what they have said and spent."""
         now = asyncio.get_running_loop().time()
         sizes = [running.sink.log.size for running in group]
-        partials: dict[TurnId, bytes | None] = {
-            running.turn: msgspec.json.encode(running.sink.parts()) for running in group
-        }
+        partials = {running.turn: running.sink.parts() for running in group}
         spent = {running.turn: running.tab.so_far() for running in group}
         renewal = await self._store.renew(self._runner.owner, partials, self._lease_s, spent)
         for running, size in zip(group, sizes, strict=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from parlour.domain import ErrorPart, NoticePart, Part, ReasoningPart, TextPart, ToolPart
 from parlour.events.types import (
     Approval,
@@ -66,7 +68,7 @@ def events_of_parts(parts: tuple[Part, ...]) -> list[Event]:
                 events += _tool_events(part)
             case NoticePart():
                 events.append(Notice(kind=part.kind, text=part.text))
-            case ErrorPart():
+            case ErrorPart() | msgspec.Raw():
                 pass
     return events
 

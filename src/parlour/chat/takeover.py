@@ -37,8 +37,8 @@ from parlour.events.types import (
     Token,
     ToolCall,
     ToolResult,
-    decode,
     encode,
+    known,
 )
 from parlour.limits.room import Room
 from parlour.models.routed import Router
@@ -157,7 +157,9 @@ async def said_by(adopted: Adopted, events: EventLog, plan: Plan) -> Said:
     mirror = await events.attach(adopted.turn, after=0, wait_s=MIRROR_WAIT_S)
     payloads = _whole(mirror)
     if payloads:
-        return Said(payloads, parts_of([decode(payload) for payload in payloads]))
+        return Said(
+            payloads, parts_of([event for payload in payloads if (event := known(payload))])
+        )
     said = events_of_parts(adopted.parts)
     return Said([encode(event) for event in (plan, *said)], adopted.parts)
 
@@ -207,7 +209,7 @@ def _whole(mirror: TurnLog | None) -> list[bytes]:
     if mirror is None or mirror.broken or not mirror.payloads:
         return []
     payloads = list(mirror.payloads)
-    if isinstance(decode(payloads[-1]), Finalize):
+    if isinstance(known(payloads[-1]), Finalize):
         payloads.pop()  # said by a former owner that was not believed
     return payloads
 

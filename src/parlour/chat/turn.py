@@ -380,10 +380,9 @@ class TurnRunner:
         """Whether the turn is left to another process, as this one is shutting down."""
         if not running.leaving or running.ask.history is not None or running.ask.waiting:
             return False
-        parts = msgspec.json.encode(running.sink.parts())
         try:
             return await self._store.hand_over(
-                running.turn, running.fence, parts, running.tab.so_far()
+                running.turn, running.fence, running.sink.parts(), running.tab.so_far()
             )
         except StoreUnavailable:
             return False

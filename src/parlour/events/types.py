@@ -10,7 +10,7 @@ the log and travels beside it (`id: <turn>:<seq>` in SSE), not inside.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -209,8 +209,15 @@ Event = (
     | Notice
 )
 
+
+class _Tagged(msgspec.Struct):
+    type: str
+
+
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_tagged = msgspec.json.Decoder(_Tagged)
+_TAGS = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Event))
 
 encode = _encoder.encode
 
@@ -226,6 +233,16 @@ def encode_token(text: str) -> bytes:
 def decode(payload: bytes) -> Event:
     """One event from its JSON. Raises `msgspec.ValidationError` for anything else."""
     return _decoder.decode(payload)
+
+
+def known(payload: bytes) -> Event | None:
+    """As `decode`; None for one of a kind that only a newer version says, to pass over."""
+    try:
+        return _decoder.decode(payload)
+    except msgspec.ValidationError:
+        if _tagged.decode(payload).type in _TAGS:
+            raise
+        return None
 
 
 def tag(event: Event) -> str:

@@ -19,8 +19,7 @@ from parlour.store.approvals import principal_of
 from parlour.store.claims import message_of
 from parlour.store.database import Database, Row
 from parlour.store.lost import BUCKETS, SILENT, Leave, LostTurn, book, booked, lost_turn
-
-_parts = msgspec.json.Decoder(tuple[Part, ...])
+from parlour.store.parts import parts_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ def _adopted(row: Row, taken: list[Row], lost: LostTurn, calls: list[dict[str, o
         answer=lost.assistant_message,
         fence=fence,
         takeovers=takeovers,
-        parts=_parts.decode(row[6]) if row[6] else (),
+        parts=parts_in(row[6]) if row[6] else (),
         checkpoint=None if checkpoint is None else bytes(checkpoint),
         history=history,
         summary=summary or "",

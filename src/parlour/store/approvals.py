@@ -16,6 +16,7 @@ import msgspec
 from parlour.domain import MessageId, Part, Principal, ThreadId, TurnId, UserId, WorkspaceId
 from parlour.errors import ApprovalNotFound, ThreadNotFound
 from parlour.store.database import Database, Row
+from parlour.store.parts import parts_in
 from parlour.store.waiting import OPEN, Settled, supersede
 
 Decision = Literal["approve", "decline"]
@@ -23,7 +24,6 @@ LATE_S = 300.0  # an approved call is made at most so long after it would have e
 SWEEP_MAX = 50
 
 _encode = msgspec.json.Encoder().encode
-_parts = msgspec.json.Decoder(tuple[Part, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class Approvals:
             thread=thread,
             message=message,
             principal=principal_of(workspace, user, msgspec.json.decode(said)),
-            parts=_parts.decode(parts),
+            parts=parts_in(parts),
             events=None if events is None else bytes(events),
             checkpoint=bytes(checkpoint),
             approvals=approvals,

@@ -32,13 +32,13 @@ from parlour.store.claim_sql import CLAIM, Trigger
 from parlour.store.database import Connection, Database, Row, answering
 from parlour.store.masked import SealedValue, add_masked
 from parlour.store.outage import outages
+from parlour.store.parts import parts_in, stored
 from parlour.store.waiting import OPEN, Settled, go_on, supersede
 
 ATTEMPTS = 5  # a claim begins again when what it waited for has made its view old
 TITLE_CHARS = 60
 BUSY = "This conversation is answering another message. Wait for it, or stop it."
 
-_parts = msgspec.json.Decoder(tuple[Part, ...])
 _encode = msgspec.json.Encoder().encode
 
 
@@ -213,7 +213,7 @@ def message_of(thread: ThreadId, row: Row) -> Message:
         thread,
         parent,
         Role(role),
-        _parts.decode(parts),
+        parts_in(parts),
         created,
         TurnStatus(status),
         turn,
@@ -257,7 +257,7 @@ def _values(new: NewTurn, window: int) -> dict[str, Any]:
         "answer": new.assistant_message,
         "key": new.client_id,
         "hash": new.body_hash,
-        "parts": _encode(new.parts).decode(),
+        "parts": stored(new.parts),
         "page": None if new.page is None else new.page.decode(),
         "target": new.target,
         "trigger": new.trigger,

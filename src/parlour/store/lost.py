@@ -24,6 +24,7 @@ from parlour.domain import (
 )
 from parlour.store.database import Connection, Database, Row
 from parlour.store.ledger import COLUMNS, OF_CALL, call_row
+from parlour.store.parts import parts_in, stored
 
 REAP_MAX = 100  # lost turns closed at a time; the next round takes the next
 BUCKETS = ("input", "cache_read", "cache_write", "output", "reasoning")
@@ -35,7 +36,6 @@ LOST = ErrorPart(
 )
 
 _encode = msgspec.json.Encoder().encode
-_parts = msgspec.json.Decoder(tuple[Part, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ async def _close(
         _CLOSE,
         {
             "turns": [turn.id for turn in lost],
-            "parts": [_encode(turn.parts).decode() for turn in lost],
+            "parts": [stored(turn.parts) for turn in lost],
             "statuses": [turn.status.value for turn in lost],
             "error": _encode(LOST).decode(),
         },
@@ -137,7 +137,7 @@ def booked(row: Row, price: Callable[[str, ModelCall], ModelCall]) -> list[dict[
 def lost_turn(row: Row, calls: list[dict[str, Any]]) -> LostTurn:
     """What is known of it, and what it has used. The row is one of `SILENT`."""
     turn, thread, workspace, user, owner, answer, partial, *_, stopped = row
-    said = _parts.decode(partial) if partial else ()
+    said = parts_in(partial) if partial else ()
     # A tool call without an outcome: nobody knows whether it took effect, and we say so.
     known = tuple(
         msgspec.structs.replace(part, status="failed", text="The outcome is not known.")

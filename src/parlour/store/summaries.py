@@ -9,14 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import LiteralString
 
-import msgspec
-
-from parlour.domain import Message, MessageId, Part, Role, ThreadId, TurnStatus
+from parlour.domain import Message, MessageId, Role, ThreadId, TurnStatus
 from parlour.store.database import Database
+from parlour.store.parts import parts_in
 
 WALK_MAX = 5_000  # messages of one branch; of a longer one the newest count
-
-_parts = msgspec.json.Decoder(tuple[Part, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,7 @@ class Summaries:
                 thread,
                 row[1],
                 Role(row[2]),
-                _parts.decode(row[3]),
+                parts_in(row[3]),
                 row[5],
                 TurnStatus(row[4]),
             )

@@ -33,7 +33,6 @@ from sqlalchemy.sql.base import Executable
 from parlour.domain import (
     Message,
     MessageId,
-    Part,
     Principal,
     Role,
     Thread,
@@ -42,9 +41,8 @@ from parlour.domain import (
 )
 from parlour.errors import BadRequest, MessageNotFound, ThreadNotFound
 from parlour.store.database import Database
+from parlour.store.parts import parts_in
 from parlour.store.tables import messages, threads, turns, users, workspaces
-
-_parts = msgspec.json.Decoder(tuple[Part, ...])
 
 
 class Threads:
@@ -252,7 +250,7 @@ def _message(thread: ThreadId, row: Row[Any]) -> Message:
         thread=thread,
         parent=row.parent,
         role=Role(row.role),
-        parts=_parts.decode(row.parts),
+        parts=parts_in(row.parts),
         created_at=row.created_at,
         status=TurnStatus(row.status),
         turn=row.turn,

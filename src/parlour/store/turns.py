@@ -34,11 +34,11 @@ from parlour.store.database import Database, Row
 from parlour.store.finish_sql import finish_statement
 from parlour.store.ledger import call_rows, cost_of
 from parlour.store.lost import Leave, LostTurn, close_silent
+from parlour.store.parts import parts_in, stored
 
 __all__ = ["Claim", "LostTurn", "NewTurn", "Renewal", "Trigger", "Turn", "Turns"]
 
 _encode = msgspec.json.Encoder().encode
-_parts = msgspec.json.Decoder(tuple[Part, ...])
 _error = msgspec.json.Decoder(ErrorPart)
 
 
@@ -133,7 +133,7 @@ class Turns:
                 "fence": fence,
                 "status": status,
                 "finish_reason": finish_reason,
-                "parts": _encode(parts).decode(),
+                "parts": stored(parts),
                 "error": None if error is None else _encode(error).decode(),
                 "metadata": _encode(metadata).decode(),
                 "events": events,
@@ -151,13 +151,13 @@ class Turns:
     async def renew(
         self,
         owner: str,
-        partials: Mapping[TurnId, bytes | None],
+        partials: Mapping[TurnId, tuple[Part, ...] | None],
         lease_s: float,
         spent: Mapping[TurnId, str] | None = None,
     ) -> Renewal:
         """Keep all turns of this process for `lease_s` more seconds, in one statement.
 
-        `partials` has every running turn of `owner` with its parts so far as a JSON array, or None
+        `partials` has every running turn of `owner` with its parts so far, or None
         when nothing was said since the last time, `spent` their model calls as JSON. A turn that
         ends meanwhile may be called lost; its owner knows better.
         """
@@ -169,7 +169,7 @@ class Turns:
                 "owner": owner,
                 # Joined, as JSON has no raw line ends: psycopg writes arrays item by item.
                 "turns": "\n".join(partials),
-                "partials": b"\n".join(p or b"" for p in partials.values()).decode(),
+                "partials": "\n".join("" if p is None else stored(p) for p in partials.values()),
                 "spent": "\n".join((spent or {}).get(turn, "") for turn in partials),
                 "lease": lease_s,
             },
@@ -236,12 +236,14 @@ class Turns:
             mine=mine,
         )
 
-    async def hand_over(self, turn: TurnId, fence: int, partial: bytes, spent: str) -> bool:
+    async def hand_over(
+        self, turn: TurnId, fence: int, parts: tuple[Part, ...], spent: str
+    ) -> bool:
         """Give up a running turn so that another process takes it at once. False when it is not
         ours any more."""
         rows = await self._database.fetch(
             _HAND_OVER,
-            {"turn": turn, "fence": fence, "partial": partial.decode(), "spent": spent},
+            {"turn": turn, "fence": fence, "partial": stored(parts), "spent": spent},
         )
         return bool(rows)
 
@@ -278,7 +280,7 @@ class Turns:
         rows = await self._database.fetch(_PARTS, {**_scope(principal, thread), "turn": turn})
         if not rows:
             raise TurnNotFound("There is no such turn in this conversation.")
-        return _parts.decode(rows[0][0])
+        return parts_in(rows[0][0])
 
     async def save_checkpoint(self, turn: TurnId, fence: int, data: bytes) -> bool:
         """Keep how far a running turn got. False when it is no longer ours."""

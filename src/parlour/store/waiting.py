@@ -14,6 +14,7 @@ import msgspec
 from parlour.domain import MessageId, Part, ThreadId, ToolPart, TurnId
 from parlour.errors import ApprovalVoid
 from parlour.store.database import Connection, Row
+from parlour.store.parts import parts_in, stored
 
 # What the model and people read of a call that was never made, by its cause.
 NOT_MADE = {
@@ -50,9 +51,6 @@ WHERE thread = %(thread)s AND id = %(message)s
 
 _FORGET: LiteralString = "DELETE FROM checkpoints WHERE turn = ANY(%(turns)s)"
 
-_encode = msgspec.json.Encoder().encode
-_parts = msgspec.json.Decoder(tuple[Part, ...])
-
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -84,10 +82,10 @@ async def supersede(
     settled: list[Settled] = []
     for turn, message, parts in await cursor.fetchall():
         asked = {id_: decision for id_, asked_by, decision in waits if asked_by == turn}
-        told = declined(_parts.decode(parts), cause, approved=_approved(asked))
+        told = declined(parts_in(parts), cause, approved=_approved(asked))
         settled.append(Settled(turn, message, tuple(asked), told))
         await connection.execute(
-            _REWRITE, {"thread": thread, "message": message, "parts": _encode(told).decode()}
+            _REWRITE, {"thread": thread, "message": message, "parts": stored(told)}
         )
     await connection.execute(_CLOSE, {"turns": turns, "cause": cause})
     await connection.execute(_FORGET, {"turns": turns})
