@@ -111,6 +111,21 @@ async def test_what_goes_on_after_a_decision_takes_a_place_and_is_no_question(
     assert await refused(counters, it, replace(goes_on, turn="t3")) == "turns_at_once"
 
 
+async def test_a_turn_that_another_process_goes_on_with_is_not_in_its_own_way(
+    counters: Counters,
+) -> None:
+    it = ann(requests_per_hour=1, turns_at_once=1)
+    await ready(counters, it)
+    assert isinstance(await counters.take([it], AT, want("t1")), Granted)
+    answer = await counters.take([it], later(60), want("t1"))
+    assert isinstance(answer, Granted)
+    assert (answer.levels[0].requests, answer.levels[0].turns) == (1, 1)
+    assert answer.levels[0].oldest == NOON  # it was asked then, and leaves the hour so
+    assert await refused(counters, it, want("t2"), later(60)) == "turns_at_once"
+    await counters.settle([it], later(60), Done("t1", leave=True))
+    assert await refused(counters, it, want("t2"), later(60)) == "requests_per_hour"
+
+
 async def test_answers_at_once_are_bounded_and_given_back(counters: Counters) -> None:
     it = ann(turns_at_once=1)
     await ready(counters, it)

@@ -94,7 +94,9 @@ class Takeover:
         await self._room.enter(principal.workspace)
         try:
             claim = Claim(adopted.turn, adopted.answer, fence=adopted.fence)
-            _, entry = await self._till.enter(principal, adopted.history, _known(claim))
+            _, entry = await self._till.enter(
+                principal, adopted.history, _known(claim), question=False
+            )
             masks = await self._privacy.load(principal, adopted.thread)
             said = await said_by(adopted, self._events, self._plan(adopted, ask))
         except BaseException:

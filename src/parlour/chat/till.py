@@ -75,7 +75,8 @@ class Till:
     ) -> tuple[Claim, Entry | None]:
         """Claim a turn and let its question in; what is refused is not claimed.
 
-        A turn that goes on after a decision is no `question`: it was counted when it was asked.
+        A turn that goes on, after a decision or its process, is no `question`: it was counted when
+        it was asked.
 
         After the claim, so that a message which was sent before joins its turn and is counted
         once, whatever the limits say by now. `history` stands in for the stored conversation.

@@ -91,8 +91,11 @@ for _, subject in ipairs(subjects) do roll(unpack(subject.keys)) end
 
 if step.op == 'take' then
   for place, subject in ipairs(subjects) do
-    -- What is asked for again replaces what was held; a refusal leaves it as it was.
+    -- What is asked for again replaces what was held; a refusal leaves it as it was. A turn that
+    -- another process goes on with has its place, and its question was counted.
     local now_at = level(subject.keys)
+    if redis.call('ZSCORE', subject.keys[4], step.turn) then now_at[1] = now_at[1] - 1 end
+    if redis.call('ZSCORE', subject.keys[5], step.turn) then now_at[3] = now_at[3] - 1 end
     local held = redis.call('HGET', subject.keys[2], step.hold)
     if held then
       local tokens, nanos = string.match(held, '(%d+) (%d+)')
@@ -119,7 +122,7 @@ for _, subject in ipairs(subjects) do
     redis.call('HINCRBY', s, 'held_tokens', tokens)
     redis.call('HINCRBY', s, 'held_nanos', nanos)
     if step.enters then redis.call('ZADD', t, seconds(now + step.ttl_s), step.turn) end
-    if step.question then redis.call('ZADD', r, seconds(now), step.turn) end
+    if step.question then redis.call('ZADD', r, 'NX', seconds(now), step.turn) end
   elseif step.op == 'settle' then
     release(s, h, x, step.hold)
     for place, name in ipairs(FIELDS) do

@@ -57,12 +57,18 @@ class _State:
         if gone:
             del self.requests[:gone]
 
-    def level(self, *, without: str = "") -> Level:
-        held = [amount for name, (amount, _) in self.holds.items() if name != without]
+    def asked(self, turn: str) -> bool:
+        return any(entry[1] == turn for entry in self.requests)
+
+    def level(self, *, but: Want | None = None) -> Level:
+        """What is used, but for what that turn has and asks for again."""
+        held = [
+            amount for name, (amount, _) in self.holds.items() if but is None or name != but.hold
+        ]
         return Level(
-            requests=len(self.requests),
+            requests=len(self.requests) - (but is not None and self.asked(but.turn)),
             oldest=self.requests[0][0] if self.requests else 0.0,
-            turns=len(self.turns),
+            turns=len(self.turns) - (but is not None and but.turn in self.turns),
             day_tokens=self.day_tokens,
             day_nanos=self.day_nanos,
             month_tokens=self.month_tokens,
@@ -88,7 +94,7 @@ class MemoryCounters:
         if isinstance(states, Unseeded):
             return states
         for place, (subject, state) in enumerate(zip(subjects, states, strict=True)):
-            level = state.level(without=want.hold)
+            level = state.level(but=want)
             limit = over(subject.bounds, level, want)
             if limit is not None:
                 return Refused(place, limit, level)
@@ -98,7 +104,7 @@ class MemoryCounters:
             state.holds[want.hold] = (held, ends)
             if want.enters:
                 state.turns[want.turn] = ends
-            if want.question:
+            if want.question and not state.asked(want.turn):
                 insort(state.requests, (at.seconds, want.turn))
         return Granted(tuple(state.level() for state in states))
 
