@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from parlour.api.access import LOCAL
+from parlour.domain import Principal
 from parlour.events import types as ev
 from tests.house import WAIT_S, Caller, Frame, House, events_of
 
@@ -42,10 +43,10 @@ class Notes:
         self.file.with_name(f"{self.file.name}.go").touch()
 
 
-async def listed(house: House, tool: str = "notes__add_note") -> None:
+async def listed(house: House, tool: str = "notes__add_note", principal: Principal = LOCAL) -> None:
     """Wait until the server's tools are there."""
     async with asyncio.timeout(START_S):
-        while all(s.name != tool for s in await house.services.toolbox.specs(LOCAL)):  # noqa: ASYNC110
+        while all(s.name != tool for s in await house.services.toolbox.specs(principal)):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 

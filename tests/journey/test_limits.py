@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 
+from parlour.domain import Principal, UserId, WorkspaceId
 from parlour.events import types as ev
 from parlour.store.ledger import Ledger
 from tests.house import House, events_of, final
 from tests.journey.conftest import HELLO, OpenHouse
+from tests.notes import Notes, asked, calling, decide_and_read, listed
 
 SECRET = "s" * 32
 SPENDS = [
@@ -68,6 +71,24 @@ async def test_the_fiftieth_question_of_an_hour_is_answered_and_the_next_refused
         # Nothing of it was stored, and what was said before can be read.
         _, thread = await house.get("/api/threads/t1")
         assert len(thread["messages"]) == 20
+
+
+async def test_at_the_limit_of_an_hour_what_was_asked_can_still_be_decided_and_carried_out(
+    open_house: OpenHouse, tmp_path: Path
+) -> None:
+    notes = Notes(tmp_path / "notes")
+    script = [calling(("add_note", {"text": "milk"})), *HELLO]
+    given = {**tier(requests_per_hour=1), "mcp": {"notes": notes.server()}}
+    async with open_house(script, token(), **given) as house:
+        await listed(house, principal=Principal(WorkspaceId("acme"), UserId("ann")))
+        (approval,) = asked(await house.ask("c1", "go"))
+        status, problem = await status_of(house, "c2", "hello")
+        assert (status, problem["limit"]) == (429, "requests_per_hour")
+        frames = await decide_and_read(house, "c1", approval.approval_id)
+        assert final(frames).status == "done"
+        assert notes.calls() == ["milk"]
+        status, problem = await status_of(house, "c2", "hello")
+        assert (status, problem["limit"]) == (429, "requests_per_hour")
 
 
 async def test_a_tier_of_the_token_has_its_own_limits_and_an_unknown_one_is_free(
