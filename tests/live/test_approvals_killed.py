@@ -14,13 +14,20 @@ from parlour.domain import ThreadId, TurnId
 from parlour.store.approvals import Approvals
 from parlour.store.database import Database
 from tests.house import final, said
-from tests.live.process import Served, script, served
+from tests.live.process import Served, script, served, until_token
 from tests.live.test_process import until, until_answer
 from tests.notes import Notes, asked, calling, decide, results
 
 RULES = [
     calling(("add_note", {"text": "milk"})),
     calling(("add_note", {"text": "slow bread"}), when="slow"),
+    {
+        "when": "talk",
+        "rounds": [
+            [{"calls": [{"name": "notes__add_note", "arguments": {"text": "milk"}}]}],
+            [{"text": "It is "}, {"gate": "never"}],
+        ],
+    },
     {
         "when": "gate",
         "rounds": [
@@ -139,13 +146,57 @@ async def test_killed_after_the_call_its_result_is_kept_and_it_is_not_repeated(
             await reader.content.readuntil(b"event: tool_result")
             await reader.content.readuntil(b"event: round_end")
             await first.kill()
-    rules = [{**RULES[2], "rounds": [RULES[2]["rounds"][0], [{"text": "So: {{result}}"}]]}]
+    rules = [{**RULES[3], "rounds": [RULES[3]["rounds"][0], [{"text": "So: {{result}}"}]]}]
     settings["PARLOUR_MODEL"] = script(tmp_path, rules)
     async with served(tmp_path, **settings) as second:
         frames = await read_on(second)
     assert notes.calls() == ["milk"]
     assert [(r.status, r.text) for r in results(frames)] == [("ok", "Noted: milk")]
     assert said(frames) == "So: Noted: milk"
+
+
+@pytest.mark.promise("P5", "P14")
+@pytest.mark.parametrize("way", ["killed", "told to leave"])
+async def test_while_it_goes_on_after_a_decision_nothing_is_lost_and_nothing_said_twice(
+    tmp_path: Path, notes: Notes, database_url: str, way: str
+):
+    settings = given(tmp_path, notes, database_url)
+    async with served(tmp_path, **settings) as first:
+        approval, _ = await ask(first, "talk")
+        await decide(first, "c1", approval, "approve")
+        turn = (await until_answer(first, "c1", "running"))["turn"]
+        await until_token(first, "c1", turn, 1)
+        if way == "killed":
+            await _until_kept(database_url, turn, "It is ")
+            await first.kill()
+        else:
+            first.terminate()
+            assert await first.ended(30) == 0
+    rules = [{**RULES[2], "rounds": [RULES[2]["rounds"][0], [{"text": "It is done."}]]}]
+    settings["PARLOUR_MODEL"] = script(tmp_path, rules)
+    async with served(tmp_path, **settings) as second:
+        frames = await read_on(second)
+        _, body = await second.get("/api/threads/c1")
+    assert notes.calls() == ["milk"]
+    assert [(r.status, r.text) for r in results(frames)] == [("ok", "Noted: milk")]
+    assert said(frames) == "It is done."
+    parts = body["messages"][-1]["parts"]
+    assert [(part["type"], part["text"]) for part in parts if part["type"] != "notice"] == [
+        ("tool", "Noted: milk"),
+        ("text", "It is done."),
+    ]
+
+
+async def _until_kept(url: str, turn: str, words: str) -> None:
+    """Wait for the heartbeat that stores what a turn has said."""
+    database = await Database.open(url)
+    query = "SELECT 1 FROM turns WHERE id = %(turn)s AND strpos(partial::text, %(words)s) > 0"
+    try:
+        async with asyncio.timeout(30):
+            while not await database.fetch(query, {"turn": turn, "words": words}):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    finally:
+        await database.close()
 
 
 async def _store_decision(folder: Path, url: str, approval: str, decision: str) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
+from parlour.agent.saver import state_in
 from parlour.chat.packed import unpack_events
 from parlour.chat.replay import events_of_parts
 from parlour.domain import ErrorPart, Part, ToolPart
@@ -39,7 +42,7 @@ def said_before(waiting: WaitingTurn | None) -> Before:
     """The events and parts of the message that a turn goes on with; nothing for any other turn."""
     if waiting is None:
         return Before()
-    parts = clean(waiting.parts)
+    parts = as_it_waited(waiting)
     if waiting.events is None:
         events = events_of_parts(parts)
     else:
@@ -47,9 +50,19 @@ def said_before(waiting: WaitingTurn | None) -> Before:
     return Before([encode(event) for event in _joined(events)], parts)
 
 
-def clean(parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    """Without the error of a turn that began to go on and was lost."""
-    return tuple(part for part in parts if not isinstance(part, ErrorPart))
+def as_it_waited(waiting: WaitingTurn) -> tuple[Part, ...]:
+    """The message as it was asked about: a turn that began to go on and was lost may have added its
+    words, outcomes and error, and it is all said again."""
+    rounds = int(state_in(waiting.checkpoint)["rounds"])
+    asked = {approval.id for approval in waiting.approvals}
+    kept = (part for part in waiting.parts if getattr(part, "round", 0) <= rounds)
+    return tuple(_as_asked(part, asked) for part in kept if not isinstance(part, ErrorPart))
+
+
+def _as_asked(part: Part, asked: set[str]) -> Part:
+    if isinstance(part, ToolPart) and part.approval and part.approval.id in asked:
+        return replace(part, status="waiting", text="", widget=None, elapsed_ms=0)
+    return part
 
 
 def given_up(superseded: Sequence[Settled]) -> list[Event]:

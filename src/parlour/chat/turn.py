@@ -22,7 +22,7 @@ import structlog
 from parlour.agent.graph import Answer
 from parlour.chat.answering import Answering
 from parlour.chat.ask import Ask, Started
-from parlour.chat.continuing import clean, given_up, said_before
+from parlour.chat.continuing import as_it_waited, given_up, said_before
 from parlour.chat.ending import Ending
 from parlour.chat.enriching import Enriching
 from parlour.chat.judge import Judge
@@ -251,7 +251,7 @@ class TurnRunner:
             assistant_message=ask.waiting.message if ask.waiting else _new_id("a"),
             client_id=ask.key,
             body_hash=ask.fingerprint(),
-            parts=clean(ask.waiting.parts) if ask.waiting else (TextPart(ask.text),),
+            parts=as_it_waited(ask.waiting) if ask.waiting else (TextPart(ask.text),),
             target=ask.target,
             trigger=ask.trigger,
             model=route.label,
@@ -377,8 +377,11 @@ class TurnRunner:
             await self._ending.never_begun(running)
 
     async def _handed_over(self, running: Running) -> bool:
-        """Whether the turn is left to another process, as this one is shutting down."""
-        if not running.leaving or running.ask.history is not None or running.ask.waiting:
+        """Whether the turn is left to another process, as this one is shutting down.
+
+        One that went on after a decision is closed there, and the decision carried out again.
+        """
+        if not running.leaving or running.ask.history is not None:
             return False
         try:
             return await self._store.hand_over(
