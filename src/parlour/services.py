@@ -135,11 +135,15 @@ class Services:
             except Upstream as error:
                 log.warning("model_not_warm", code=error.code, error=str(error))
 
-    async def leave(self) -> None:
-        """Begin to shut down: not ready, no new turns, readers told to reconnect."""
+    def step_back(self) -> None:
+        """Say from now on that this process is not ready; it serves all the same."""
         if not self.draining:
             self._leaving_since = time.monotonic()
         self.draining = True
+
+    async def leave(self) -> None:
+        """Begin to shut down: not ready, no new turns, readers told to reconnect."""
+        self.step_back()
         self.runner.refuse()
         await self.watch.close()
 

@@ -258,6 +258,13 @@ class Settings(BaseSettings):
     shutdown_s: float = Field(
         25, gt=0, description="Seconds for running turns to finish on shutdown; exit is within 30."
     )
+    unready_s: float = Field(
+        3,
+        ge=0,
+        description="Seconds of `shutdown_s` (half of them at most) in which a process that was "
+        "told to leave still serves, and says that it is not ready, so that load balancers send "
+        "people elsewhere. None where only the one local user is served.",
+    )
     system_prompt: str = Field(
         "", description="Your own words to the model, after Parlour's: who it is, what it is for."
     )

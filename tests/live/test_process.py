@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from tests.house import final, parse_frames, said
+from tests.journey.test_garbage import SECRET, token
 from tests.live.process import READY_S, Served, run, script, served, start
 
 LEASE_S = 2
@@ -151,6 +152,25 @@ async def test_sigterm_tells_readers_ends_turns_and_leaves_in_order(
         await after.post(f"/api/threads/c2/turns/{slow}/stop")
         assert final(await after.read("c2", slow)).status == "stopped"
         assert said(await after.ask("c2", "hello")) == "Hello there."
+
+
+@pytest.mark.promise("P14")
+async def test_a_process_that_leaves_says_so_before_it_closes_its_door(
+    tmp_path: Path, database_url: str
+):
+    leaves = {"PARLOUR_SECRET": SECRET, "PARLOUR_SHUTDOWN_S": "25", "PARLOUR_UNREADY_S": "12"}
+    settings = given(tmp_path, PARLOUR_DATABASE_URL=database_url, **leaves)
+    async with served(tmp_path, **settings) as leaving:
+        leaving.terminate()
+        await until_status(leaving, "/health/ready", 503)
+        # A balancer that has not looked yet sends people here all the same.
+        headers = {"authorization": f"Bearer {token('ann')}"}
+        async with leaving.start("c1", "hello", headers) as response:
+            assert response.status == 200
+            assert said(parse_frames(await response.text())) == "Hello there."
+        leaving.terminate()
+        assert await leaving.ended(within_s=10) == 0
+        assert "Traceback" not in "\n".join(leaving.said)
 
 
 @pytest.mark.promise("P14")

@@ -1,7 +1,8 @@
 """Serve until told to stop, and leave in order.
 
-SIGTERM: not ready at once, readers are told to reconnect, running turns finish or are left to
-another process, then the process exits, within 30 seconds of the signal. Where something hangs, a
+SIGTERM: not ready at once, and for a moment nothing else, as balancers go on sending people here
+until they have seen it. Then readers are told to reconnect, running turns finish or are left to
+another process, and the process exits, within 30 seconds of the signal. Where something hangs, a
 database that neither answers nor hangs up say, it exits all the same: it then leaves what a killed
 process leaves, which others know how to go on with.
 """
@@ -41,6 +42,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, services: Services) -> None:
         super().__init__(config)
         self._services = services
+        self._again = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -52,13 +54,21 @@ class _Server(uvicorn.Server):
         yield  # the handlers stay: a second signal must not cut the draining short
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal begins the end, and bounds it."""
-        if not self.should_exit:
+        """The first signal begins the end, and bounds it; the second waits for no balancer."""
+        if self.should_exit:
+            self._again.set()
+        else:
+            self._services.step_back()
             _end_within(self._services.settings)
         super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Before connections are closed, streams have to be told."""
+        """Before connections are closed, balancers have to see it, and streams to be told."""
+        if not self._services.access.local:
+            settings = self._services.settings
+            with contextlib.suppress(TimeoutError):
+                bound_s = min(settings.unready_s, settings.shutdown_s / 2)
+                await asyncio.wait_for(self._again.wait(), bound_s)
         await self._services.leave()
         await super().shutdown(sockets)
 
