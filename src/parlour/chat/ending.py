@@ -9,6 +9,7 @@ from typing import Any, Literal
 import structlog
 
 from parlour.agent.graph import Answer
+from parlour.chat.booking import Booking
 from parlour.chat.questions import QuestionBook, Questions
 from parlour.chat.running import Running
 from parlour.chat.sink import TurnSink
@@ -70,7 +71,7 @@ class Ending:
         router: Router,
     ) -> None:
         self._store = store
-        self._ledger = ledger
+        self._booking = Booking(ledger)
         self._questions = questions
         self._metrics = metrics
         self._router = router
@@ -106,7 +107,7 @@ class Ending:
                 log.warning("turn_ended_elsewhere")
                 return False
         if not kept:
-            await self._book_deleted(running)
+            await self.never_begun(running)
             # It could not be stored, or its conversation is gone: never say it is done.
             final = finalize_of(
                 sink, None, problem or TurnLost("Another process ended this answer.")
@@ -143,24 +144,11 @@ class Ending:
 
     async def never_begun(self, running: Running) -> None:
         """A message that could not be stored may have called a model all the same."""
-        for pause in (*FINISH_RETRIES_S, 0):
-            if await self._book_deleted(running):
-                return
-            await asyncio.sleep(pause)
+        await self._booking.without_turn(running.principal, running.turn, running.tab.calls)
 
-    async def _book_deleted(self, running: Running) -> bool:
-        """A conversation may be deleted while it is answered; what was spent stays spent.
-
-        False while the store does not answer.
-        """
-        who, calls = running.principal, running.tab.calls
-        try:
-            if calls:
-                await self._ledger.book_deleted(who.workspace, who.user, running.turn, calls)
-        except StoreUnavailable as outage:
-            log.warning("calls_not_booked", error=str(outage), calls=len(calls))
-            return False
-        return True
+    async def close(self) -> None:
+        """Book what still waits for the store."""
+        await self._booking.close()
 
     async def _ask(self, running: Running, answer: Answer) -> Questions:
         """What people have to decide; over a short outage, as with the end itself."""

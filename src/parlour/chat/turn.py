@@ -226,6 +226,7 @@ class TurnRunner:
     async def close(self) -> None:
         """Let go of what the turns used, once they are over."""
         await self.enriching.close()
+        await self._ending.close()
         await asyncio.to_thread(self._judge.traces.close)
 
     # --- the run ---
