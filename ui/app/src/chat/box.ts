@@ -1,7 +1,9 @@
 /** What was typed: the draft, what waits for its turn, and what is on its way. Nothing is lost. */
+import type { Chat } from "@ai-sdk/react";
 import { drafts } from "../kit/drafts";
 import type { Store } from "../kit/store";
 import type { ConversationState } from "./conversation-state";
+import { textOf } from "./convert";
 import type { ChatMessage } from "./types";
 import { unsent } from "./unsent";
 
@@ -34,9 +36,19 @@ export class Box {
 
   /** What waited comes back in front of what is typed. */
   unqueue(): void {
-    const { draft } = this.store.get();
-    const queued = this.takeQueued();
-    if (queued !== "") this.set([queued, draft].filter((text) => text !== "").join("\n"));
+    this.#putBack(this.takeQueued());
+  }
+
+  /** A message that was not sent leaves the screen and comes back. False: there is none. */
+  takeBack(chat: Chat<ChatMessage>): boolean {
+    const last = chat.lastMessage;
+    if (last?.role !== "user") return false;
+    this.#putBack(textOf(last));
+    this.arrived();
+    chat.messages = chat.messages.slice(0, -1);
+    chat.clearError();
+    this.store.set({ unsent: false });
+    return true;
   }
 
   sent(id: string, text: string): void {
@@ -51,6 +63,13 @@ export class Box {
   /** A message that a crash or a reload kept from arriving is in the box again. */
   restore(messages: ChatMessage[]): void {
     const lost = unsent.take(this.key(), messages);
-    if (lost !== null && this.store.get().draft === "") this.set(lost);
+    if (lost !== null) this.#putBack(lost);
+  }
+
+  /** In front of what was typed meanwhile. */
+  #putBack(text: string): void {
+    if (text === "") return;
+    const { draft } = this.store.get();
+    this.set(draft === "" ? text : `${text}\n${draft}`);
   }
 }

@@ -22,6 +22,8 @@ export interface ConversationState {
   progress: Record<string, Progress>;
   line: Line;
   stopping: boolean;
+  /** Why an answer that was to be stopped goes on: it is not confirmed yet, or nobody was told. */
+  unstopped: "" | "pending" | "failed";
   draft: string;
   queued: string;
   /** What was sent last from here, by the id it had then. */
@@ -45,6 +47,7 @@ export const initialState: ConversationState = {
   progress: {},
   line: "online",
   stopping: false,
+  unstopped: "",
   draft: "",
   queued: "",
   asked: "",
@@ -52,6 +55,14 @@ export const initialState: ConversationState = {
   masked: [],
   followups: { under: "", questions: [] },
 };
+
+/** What is left of an answer that was being made. */
+export const NOTHING_RUNS = {
+  status: "",
+  progress: {},
+  stopping: false,
+  unstopped: "",
+} satisfies Partial<ConversationState>;
 
 /** What the server said could not be had: a conversation that is on the screen stays there. */
 export function notLoaded(store: Store<ConversationState>, failure: Failure): Loaded {

@@ -152,3 +152,21 @@ test("words typed while an answer is made are sent after it", async () => {
     "assistant",
   ]);
 });
+
+test("words that did not arrive come back in front of what was typed since", async () => {
+  server.routes = { "POST /api/chat": [() => Promise.reject(new TypeError("Failed to fetch"))] };
+  const conversation = new Conversation("t", true, silent);
+  await conversation.send("First");
+  conversation.box.set("Second");
+  await conversation.takeBack();
+  expect(conversation.store.get().draft).toBe("First\nSecond");
+  expect(conversation.chat.messages).toEqual([]);
+});
+
+test("a reload loses neither what did not arrive nor what was typed since", async () => {
+  server.routes = { "POST /api/chat": [() => Promise.reject(new TypeError("Failed to fetch"))] };
+  const before = new Conversation("t", true, silent);
+  await before.send("First");
+  before.box.set("Second");
+  expect(new Conversation("t2", true, silent).store.get().draft).toBe("First\nSecond");
+});

@@ -10,18 +10,21 @@ import { toFailure } from "../kit/problems";
 import { createStore } from "../kit/store";
 import type { ThreadView } from "../wire";
 import { Box } from "./box";
-import { initialState, notLoaded } from "./conversation-state";
-import { askedNow, mergeStored, textOf, toChatMessage, withQuestionId } from "./convert";
+import { initialState, NOTHING_RUNS, notLoaded } from "./conversation-state";
+import { askedNow, mergeStored, toChatMessage, withQuestionId } from "./convert";
 import { Decisions } from "./decisions";
 import { settled } from "./followups";
 import { loadOlder } from "./older";
-import { type Ending, type Loaded, reconnector } from "./reconnect";
+import { type Ending, isDrop, type Loaded, reconnector } from "./reconnect";
+import { Stopping } from "./stopping";
 import { hearData, until } from "./transient";
 import { chatTransport } from "./transport";
 import type { ChatMessage } from "./types";
 import { hasGoneOn, runningTurn, Views } from "./views";
 
-const STOP_GRACE_MS = 1000; // the server's closing frames come first; see stop()
+const END_MS = 1000; // for the chat to be done with the callback of its end
+
+type Ended = Ending & { message: ChatMessage };
 
 export interface Listener {
   accepted(conversation: Conversation): void;
@@ -42,6 +45,7 @@ export class Conversation {
   #accepted = true;
   #isNew: boolean;
   readonly #line: ReturnType<typeof reconnector>;
+  readonly #stopping: Stopping;
 
   constructor(
     readonly id: string,
@@ -67,6 +71,15 @@ export class Conversation {
       }),
       onData: (part) => hearData(this.store, this.chat, part),
       onFinish: (ending) => this.#onFinish(ending),
+    });
+    this.#stopping = new Stopping(this, {
+      isAccepted: () => this.#accepted,
+      request: () => this.#request,
+      line: this.#line,
+    });
+    // Words that come are a line that works, whoever still waits for the end of them.
+    this.chat["~registerStatusCallback"](() => {
+      if (this.chat.status === "streaming") this.store.set({ line: "online" });
     });
     if (isNew) this.box.restore(this.chat.messages);
   }
@@ -120,31 +133,10 @@ export class Conversation {
 
   /** Put a message that was not sent back into the box, and show the conversation as it was. */
   async takeBack(): Promise<void> {
-    const last = this.chat.messages.at(-1);
-    if (last?.role !== "user") return;
-    this.box.set(textOf(last));
-    this.box.arrived();
-    this.chat.messages = this.chat.messages.slice(0, -1);
-    this.chat.clearError();
-    this.store.set({ unsent: false });
-    await this.refresh();
+    if (this.box.takeBack(this.chat)) await this.refresh();
   }
 
-  /**
-   * Stop the answer. The server closes the stream in good order; cutting it here at once would race
-   * those frames and lose the mark "stopped".
-   */
-  async stop(): Promise<void> {
-    const wasCut = this.store.get().line !== "online";
-    if (!this.isLive && !wasCut) return;
-    this.store.set({ stopping: true });
-    this.#line.cancel();
-    await api.stop(this.id).catch(() => undefined);
-    await until(this.chat, () => !this.isLive, STOP_GRACE_MS);
-    if (this.isLive) await this.chat.stop();
-    else if (wasCut) await this.refresh();
-    this.store.set({ stopping: false });
-  }
+  stop = (): Promise<void> => this.#stopping.stop();
 
   reconnect(): void {
     void this.#line.retry();
@@ -166,7 +158,10 @@ export class Conversation {
       const view = await this.#views.load(this.id);
       if (view === null || this.isLive) return "whole"; // whoever made it old looks by themselves
       this.#show(view);
-      if (runningTurn(view) === undefined) return "whole";
+      if (runningTurn(view) === undefined) {
+        this.store.set(NOTHING_RUNS);
+        return "whole";
+      }
       this.#accepted = true;
       return "going";
     } catch (error) {
@@ -191,7 +186,7 @@ export class Conversation {
   #begin(kind: "submit" | "regenerate", target: string | null): void {
     this.#request = { kind, target };
     this.#accepted = false;
-    this.store.set({ status: "", progress: {}, unsent: false, line: "online" });
+    this.store.set({ ...NOTHING_RUNS, unsent: false, line: "online" });
   }
 
   async #push(text: string, target: string | null): Promise<void> {
@@ -209,11 +204,13 @@ export class Conversation {
     this.#accepted = true;
     this.box.arrived();
     this.#isNew = false;
+    this.#stopping.accepted();
     this.listener.accepted(this);
   }
 
-  #onFinish(ending: Ending & { message: ChatMessage }): void {
-    this.store.set({ status: "", progress: {} });
+  #onFinish(ending: Ended): void {
+    const goesOn = this.#accepted && isDrop(ending);
+    this.store.set(goesOn ? { status: "", progress: {} } : NOTHING_RUNS);
     this.#views.outdate();
     if (!this.#accepted) {
       this.store.set({ unsent: this.#request.kind === "submit" });
@@ -225,24 +222,25 @@ export class Conversation {
     this.listener.finished(this);
     if (ending.isError || ending.isAbort || ending.finishReason === "interrupted")
       this.box.unqueue();
-    void this.#settle(ending.message.metadata?.turnId);
+    void this.#settle(ending);
   }
 
   /**
    * After a turn: send what waited, else learn versions and the kept error. The conversation may
    * have gone on elsewhere by then: a decision was made on another device.
    */
-  async #settle(ended: string | undefined): Promise<void> {
+  async #settle({ isAbort, message }: Ended): Promise<void> {
     const queued = this.box.takeQueued();
     if (queued !== "") {
       // The chat still counts as busy inside its own callback.
-      await until(this.chat, () => !this.isLive, STOP_GRACE_MS);
+      await until(this.chat, () => !this.isLive, END_MS);
       return this.#push(queued, null);
     }
     const view = await this.#views.load(this.id).catch(() => null);
     if (view === null || this.isLive) return;
-    const joins = ![undefined, ended].includes(runningTurn(view));
-    if (joins || hasGoneOn(view, this.chat.lastMessage?.id)) this.#show(view);
+    const joins = ![undefined, message.metadata?.turnId].includes(runningTurn(view));
+    const more = isAbort || hasGoneOn(view, this.chat.lastMessage?.id);
+    if (joins || more) this.#show(view);
     else this.chat.messages = mergeStored(this.chat.messages, view.messages);
     if (joins) return void this.#line.join();
     await settled(this, view);

@@ -8,6 +8,13 @@ export const errorStrings = {
     offline: "You are offline. Nothing you typed is lost.",
   },
 
+  stopping: {
+    pending:
+      "Stopping takes longer than usual. Your stop is kept: the answer ends as soon as the server that writes it hears of it, or is found to be gone. You need not wait for it, and what was said so far is kept.",
+    failed: "The stop did not reach the server, so the answer goes on.",
+    again: "Stop again",
+  },
+
   errors: {
     title: "This answer failed",
     sendTitle: "Your message was not sent",
@@ -25,6 +32,7 @@ export const errorStrings = {
       too_long: "Shorten the message and send it again.",
       forbidden: "Ask the people who run this product for access.",
       unauthenticated: "Open this page again from the product you came from.",
+      stop_pending: "The answer ends by itself soon. What was said so far is kept.",
       turn_in_progress: "Wait for the running answer or stop it, then try again.",
       limits_unavailable: "Wait a moment, then try again. What was said before can be read.",
       overloaded: "Wait a moment, then try again.",

@@ -1,5 +1,5 @@
 /** The box at the bottom: grows with the words, keeps the draft, sends or stops from one place. */
-import { ArrowUp, Square, Undo2 } from "lucide-react";
+import { ArrowUp, LoaderCircle, Square, Undo2 } from "lucide-react";
 import { type KeyboardEvent, useEffect, useId, useRef } from "react";
 import type { Conversation } from "../chat/conversation";
 import { isComposing } from "../kit/composing";
@@ -114,7 +114,11 @@ export function Composer({ conversation, live, begun, onEditLast }: ComposerProp
             onClick={() => void conversation.stop()}
             className={`${round} bg-ink text-surface hover:bg-ink-2`}
           >
-            <Square aria-hidden="true" className="size-3.5 fill-current" />
+            {stopping ? (
+              <LoaderCircle aria-hidden="true" className="size-4 animate-spin-calm" />
+            ) : (
+              <Square aria-hidden="true" className="size-3.5 fill-current" />
+            )}
           </button>
         ) : (
           <button

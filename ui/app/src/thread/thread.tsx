@@ -1,11 +1,10 @@
 /** One conversation on the screen: its messages, its line to the server, its box. */
 import { useChat } from "@ai-sdk/react";
-import { ArrowDown, LoaderCircle, WifiOff } from "lucide-react";
+import { ArrowDown } from "lucide-react";
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useStickToBottom } from "use-stick-to-bottom";
 import type { Conversation } from "../chat/conversation";
 import { sizeOf } from "../chat/transient";
-import { Button } from "../kit/button";
 import { type Failure, toFailure } from "../kit/problems";
 import { useStore } from "../kit/store";
 import { refusedBy } from "../limits";
@@ -17,6 +16,7 @@ import { Composer } from "./composer";
 import { DisclosureCard, DisclosureLine, DisclosureNotice } from "./disclosure";
 import { Empty } from "./empty";
 import { useFirstPart } from "./first-part";
+import { LineState, StopState } from "./line-state";
 import { Older } from "./older";
 import { Question } from "./question";
 import { Quota } from "./quota";
@@ -33,27 +33,6 @@ function failureOf(error: unknown): Failure {
   const failure = toFailure(error);
   const told = failure.limit === undefined || failure.limit === "turns_at_once";
   return told ? failure : { ...failure, message: strings.limits.refused, retryable: false };
-}
-
-function LineState({ conversation }: { conversation: Conversation }) {
-  const { line } = useStore(conversation.store);
-  if (line === "online") return null;
-  return (
-    <div role="status" className="mt-3 flex flex-wrap items-center gap-3 text-ink-2 text-ui">
-      {line === "reconnecting" ? (
-        <>
-          <LoaderCircle aria-hidden="true" className="size-4 animate-spin-calm text-accent" />
-          {strings.connection.reconnecting}
-        </>
-      ) : (
-        <>
-          <WifiOff aria-hidden="true" className="size-4 text-danger" />
-          {strings.connection.lost}
-          <Button onClick={() => conversation.reconnect()}>{strings.connection.reconnect}</Button>
-        </>
-      )}
-    </div>
-  );
 }
 
 export function Thread({ conversation }: { conversation: Conversation }) {
@@ -194,6 +173,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
                   </div>
                 )}
                 <LineState conversation={conversation} />
+                <StopState conversation={conversation} />
               </div>
             )}
           </div>
