@@ -154,9 +154,8 @@ class PriceSettings(_Section):
 
     url: str = Field(
         "",
-        description="A list in the format of genai-prices, fetched while Parlour runs; empty = "
-        "never. Its own: https://raw.githubusercontent.com/pydantic/genai-prices/refs/heads/main/"
-        "prices/new_data/v2/data.json",
+        description="A list in the format of genai-prices, fetched while Parlour runs: its "
+        "address, or `genai-prices` for the one that the library keeps on GitHub. Empty = never.",
     )
     every_s: float = Field(86_400, ge=1, description="Seconds between two fetches.")
 

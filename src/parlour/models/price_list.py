@@ -21,6 +21,7 @@ log = structlog.get_logger("parlour.prices")
 FETCH_S = 30.0
 BYTES_MAX = 32_000_000  # the list has 2 MB
 PROVIDERS_MIN = 1
+LIBRARYS_OWN = "genai-prices"  # instead of an address: wherever the library fetches from
 
 
 class BadList(Exception):
@@ -49,10 +50,11 @@ class PriceList:
 
     async def fetch(self) -> None:
         """Fetch and use one list. Raises what the network raises, and `BadList`."""
+        address = await asyncio.to_thread(address_of, self._url)
         timeout = aiohttp.ClientTimeout(total=FETCH_S)
         async with (
             aiohttp.ClientSession(timeout=timeout, trust_env=True) as http,
-            http.get(self._url) as response,
+            http.get(address) as response,
         ):
             response.raise_for_status()
             data = bytearray()
@@ -71,6 +73,13 @@ class PriceList:
             except Exception as error:  # noqa: BLE001  # whatever it is, the old list goes on
                 log.warning("prices_not_fetched", error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(self._every_s)
+
+
+def address_of(url: str) -> str:
+    """Where a list is fetched from."""
+    if url != LIBRARYS_OWN:
+        return url
+    return str(import_module("genai_prices.update_prices").DEFAULT_UPDATE_URL)
 
 
 def _read(data: bytes) -> Any:  # a snapshot of the library's

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from genai_prices import Usage as TheirUsage
-from genai_prices import calc_price
+from genai_prices import calc_price, update_prices
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parlour.domain import Usage
-from parlour.models.price_list import BadList, PriceList
+from parlour.models.price_list import BadList, PriceList, address_of
 from parlour.models.prices import FREE, OWN, Prices
 from parlour.policy import ModelPrices
 
@@ -154,3 +154,8 @@ async def test_a_list_that_is_none_changes_nothing(shop: tuple[str, Path], garba
         await PriceList(prices, url=url, every_s=60).fetch()
     assert prices.version == before
     assert prices.cost("openai:gpt-5.1", Usage(input=1)).nanos == 1250
+
+
+def test_the_librarys_own_list_is_where_the_library_fetches_it() -> None:
+    assert address_of("genai-prices") == update_prices.DEFAULT_UPDATE_URL
+    assert address_of("https://example.org/list.json") == "https://example.org/list.json"
