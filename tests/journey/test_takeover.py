@@ -10,7 +10,16 @@ import pytest
 
 from parlour.api.access import LOCAL
 from parlour.chat import keeper
-from parlour.domain import ModelCall, NoticePart, TextPart, ThreadId, TurnStatus
+from parlour.domain import (
+    ModelCall,
+    NoticePart,
+    Principal,
+    TextPart,
+    ThreadId,
+    TurnStatus,
+    UserId,
+    WorkspaceId,
+)
 from parlour.events import types as ev
 from parlour.models.scripted import ScriptedModel
 from parlour.store.database import Database
@@ -18,6 +27,7 @@ from parlour.store.lost import Leave
 from parlour.store.turns import Claim, Turns
 from tests.house import House, events_of, final, said
 from tests.journey.conftest import OpenHouse, Script
+from tests.journey.test_limits import status_of, tier, token
 from tests.live.steps import claimed, count, new_turn
 
 KEY = "sk-live-4f8a9c0e1b2d3f4a5b6c7d"
@@ -121,6 +131,19 @@ async def adopt(database: Database, leave: Leave | None = None) -> list[Any]:
     return await Turns(database).adopt(
         "another", priced, lease_s=0, window=20, leave=leave or Leave(), most=10
     )
+
+
+async def test_at_the_limit_of_an_hour_the_last_question_is_gone_on_with_all_the_same(
+    open_house: OpenHouse, database: Database
+) -> None:
+    ann = Principal(WorkspaceId("acme"), UserId("ann"))
+    new = new_turn("hello", principal=ann, thread=THREAD, lease_s=0)
+    claim = await claimed(Turns(database), new)
+    given = {**tier(requests_per_hour=1, turns_at_once=1), "limits": {"lease_s": 1}}
+    async with open_house(SCRIPT, token(), **given) as house:
+        assert said(await house.read(THREAD, claim.turn)) == "Hello there."
+        status, problem = await status_of(house, "c2", "hello")
+        assert (status, problem["limit"]) == (429, "requests_per_hour")
 
 
 @pytest.mark.promise("P16")
