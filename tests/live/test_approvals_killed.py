@@ -177,6 +177,9 @@ async def test_while_it_goes_on_after_a_decision_nothing_is_lost_and_nothing_sai
     async with served(tmp_path, **settings) as second:
         frames = await read_on(second)
         _, body = await second.get("/api/threads/c1")
+        lost = final(await second.read("c1", turn))
+    assert lost.error is not None
+    assert lost.error.code == "turn_lost"
     assert notes.calls() == ["milk"]
     assert [(r.status, r.text) for r in results(frames)] == [("ok", "Noted: milk")]
     assert said(frames) == "It is done."

@@ -32,15 +32,14 @@ def events_of_turn(stored: Turn, parts: tuple[Part, ...], disclosure: str) -> li
         model=stored.model,
         disclosure=disclosure,
     )
-    failure: Failure | None = None
-    for part in parts:
-        if isinstance(part, ErrorPart):
-            failure = Failure(
-                code=part.code,
-                message=part.message,
-                retryable=part.retryable,
-                reference=part.reference,
-            )
+    # Where another turn goes on with the message, only the turn itself knows how it failed.
+    error = next((part for part in parts if isinstance(part, ErrorPart)), stored.error)
+    failure = error and Failure(
+        code=error.code,
+        message=error.message,
+        retryable=error.retryable,
+        reference=error.reference,
+    )
     status = stored.status.value
     ended = status if status in {"done", "stopped", "waiting"} else "failed"
     final = Finalize(status=ended, error=failure, elapsed_ms=stored.elapsed_ms or 0)  # pyright: ignore[reportArgumentType]
