@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.browser.conftest import OpenDesk, serve
 from tests.browser.desk import Desk, until
 from tests.browser.line import Line
 from tests.browser.scripts import NUMBERS
+from tests.house import WAIT_S
 
 SILENCE_MS = 26_000  # a little more than the page waits for a byte
 
@@ -161,3 +165,42 @@ async def test_a_message_whose_page_died_before_it_arrived_is_in_the_box_again(d
     await desk.context.set_offline(False)
     await desk.page.reload()
     await expect(desk.box).to_have_value("not yet sent")
+
+
+async def test_what_is_sent_before_the_conversation_is_there_is_sent_after_it(desk: Desk):
+    await desk.ask_and_wait("hello")
+    may = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await may.wait()
+        await route.continue_()
+
+    await desk.page.route(re.compile(r"/api/threads/[^/]+\?"), hold)
+    await desk.page.reload()
+    await desk.ask("what is 17.5 % of 2,340")
+    await expect(desk.page.get_by_text("Next, when this conversation is loaded")).to_be_visible()
+    may.set()
+    await expect(desk.page.locator("article")).to_have_count(4)
+    await expect(desk.page.locator("article").nth(0)).to_contain_text("hello")
+    await desk.idle()
+    await expect(desk.page.get_by_text("Next, when")).to_have_count(0)
+
+
+async def test_a_second_tab_does_not_take_what_the_first_is_sending(desk: Desk):
+    asking, may = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        asking.set()
+        await may.wait()
+        await route.continue_()
+
+    await desk.page.route("**/api/chat", hold)
+    await desk.ask("hello")
+    await asyncio.wait_for(asking.wait(), WAIT_S)
+    second = await desk.context.new_page()
+    desk.watch(second)
+    await second.goto(desk.url)
+    await expect(second.locator("#message-box")).to_have_value("")
+    may.set()
+    await expect(desk.text).to_have_text("Hello there, friend.")
+    await expect(second.locator("#message-box")).to_have_value("")

@@ -1,9 +1,11 @@
 /** What was typed: the draft, what waits for its turn, and what is on its way. Nothing is lost. */
 import type { Chat } from "@ai-sdk/react";
 import { drafts } from "../kit/drafts";
+import type { Failure } from "../kit/problems";
 import type { Store } from "../kit/store";
 import type { ConversationState } from "./conversation-state";
 import { textOf } from "./convert";
+import type { Loaded } from "./reconnect";
 import type { ChatMessage } from "./types";
 import { unsent } from "./unsent";
 
@@ -49,6 +51,15 @@ export class Box {
     chat.clearError();
     this.store.set({ unsent: false });
     return true;
+  }
+
+  /** The conversation could not be had: one that is on the screen stays there. */
+  notLoaded(failure: Failure): Loaded {
+    const missing = failure.status === 404;
+    if (this.store.get().phase === "ready" && !missing) return "failed";
+    this.store.set({ phase: missing ? "missing" : "failed", loadFailure: failure });
+    this.unqueue();
+    return "whole";
   }
 
   sent(id: string, text: string): void {

@@ -1,7 +1,6 @@
 /** What the page knows of a conversation beside its messages. */
 import type { Failure } from "../kit/problems";
-import type { Store } from "../kit/store";
-import type { Line, Loaded } from "./reconnect";
+import type { Line } from "./reconnect";
 
 export interface Progress {
   done: number;
@@ -63,11 +62,3 @@ export const NOTHING_RUNS = {
   stopping: false,
   unstopped: "",
 } satisfies Partial<ConversationState>;
-
-/** What the server said could not be had: a conversation that is on the screen stays there. */
-export function notLoaded(store: Store<ConversationState>, failure: Failure): Loaded {
-  const missing = failure.status === 404;
-  if (store.get().phase === "ready" && !missing) return "failed";
-  store.set({ phase: missing ? "missing" : "failed", loadFailure: failure });
-  return "whole";
-}

@@ -170,3 +170,13 @@ test("a reload loses neither what did not arrive nor what was typed since", asyn
   before.box.set("Second");
   expect(new Conversation("t2", true, silent).store.get().draft).toBe("First\nSecond");
 });
+
+test("what another tab is sending is left to it, until nobody can be sending it any more", async () => {
+  server.routes = { "POST /api/chat": [() => Promise.reject(new TypeError("Failed to fetch"))] };
+  await new Conversation("t", true, silent).send("On its way");
+  sessionStorage.setItem("parlour.tab", "another");
+  expect(new Conversation("t2", true, silent).store.get().draft).toBe("");
+  vi.setSystemTime(Date.now() + 60_000);
+  expect(new Conversation("t3", true, silent).store.get().draft).toBe("On its way");
+  vi.useRealTimers();
+});

@@ -10,14 +10,14 @@ import { toFailure } from "../kit/problems";
 import { createStore } from "../kit/store";
 import type { ThreadView } from "../wire";
 import { Box } from "./box";
-import { initialState, NOTHING_RUNS, notLoaded } from "./conversation-state";
+import { initialState, NOTHING_RUNS } from "./conversation-state";
 import { askedNow, mergeStored, toChatMessage, withQuestionId } from "./convert";
 import { Decisions } from "./decisions";
 import { settled } from "./followups";
 import { loadOlder } from "./older";
 import { type Ending, isDrop, type Loaded, reconnector } from "./reconnect";
 import { Stopping } from "./stopping";
-import { hearData, until } from "./transient";
+import { hearData, until, watchLine } from "./transient";
 import { chatTransport } from "./transport";
 import type { ChatMessage } from "./types";
 import { hasGoneOn, runningTurn, Views } from "./views";
@@ -77,10 +77,7 @@ export class Conversation {
       request: () => this.#request,
       line: this.#line,
     });
-    // Words that come are a line that works, whoever still waits for the end of them.
-    this.chat["~registerStatusCallback"](() => {
-      if (this.chat.status === "streaming") this.store.set({ line: "online" });
-    });
+    watchLine(this.store, this.chat);
     if (isNew) this.box.restore(this.chat.messages);
   }
 
@@ -101,7 +98,8 @@ export class Conversation {
   async send(text: string): Promise<void> {
     const words = text.trim();
     if (words === "") return;
-    if (this.isLive) return this.box.queue(words);
+    const { phase, line } = this.store.get();
+    if (this.isLive || phase === "loading" || line === "reconnecting") return this.box.queue(words);
     this.box.set("");
     await this.#push(words, null);
   }
@@ -138,9 +136,7 @@ export class Conversation {
 
   stop = (): Promise<void> => this.#stopping.stop();
 
-  reconnect(): void {
-    void this.#line.retry();
-  }
+  reconnect = (): void => void this.#line.retry();
 
   loadOlder = (): Promise<void> => loadOlder(this.id, this.chat, this.store);
 
@@ -160,12 +156,13 @@ export class Conversation {
       this.#show(view);
       if (runningTurn(view) === undefined) {
         this.store.set(NOTHING_RUNS);
+        void this.#sendQueued();
         return "whole";
       }
       this.#accepted = true;
       return "going";
     } catch (error) {
-      return notLoaded(this.store, toFailure(error));
+      return this.box.notLoaded(toFailure(error));
     }
   }
 
@@ -200,6 +197,15 @@ export class Conversation {
     });
   }
 
+  /** Send what was typed while nothing could be sent; false: there is nothing. */
+  #sendQueued(): boolean {
+    const queued = this.box.takeQueued();
+    // The chat still counts as busy inside its own callback.
+    const free = () => until(this.chat, () => !this.isLive, END_MS);
+    if (queued !== "") void free().then(() => this.#push(queued, null));
+    return queued !== "";
+  }
+
   #onAccepted(): void {
     this.#accepted = true;
     this.box.arrived();
@@ -230,12 +236,7 @@ export class Conversation {
    * have gone on elsewhere by then: a decision was made on another device.
    */
   async #settle({ isAbort, message }: Ended): Promise<void> {
-    const queued = this.box.takeQueued();
-    if (queued !== "") {
-      // The chat still counts as busy inside its own callback.
-      await until(this.chat, () => !this.isLive, END_MS);
-      return this.#push(queued, null);
-    }
+    if (this.#sendQueued()) return;
     const view = await this.#views.load(this.id).catch(() => null);
     if (view === null || this.isLive) return;
     const joins = ![undefined, message.metadata?.turnId].includes(runningTurn(view));

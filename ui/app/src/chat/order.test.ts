@@ -152,3 +152,51 @@ test("an answer whose stream cannot be had at first is joined after a pause", as
   await isQuiet(conversation);
   expect(lastText(conversation)).toBe("It is 409.5.");
 });
+
+test("what is sent before the conversation is loaded is sent after it, and nothing is missing", async () => {
+  const late = held(view([question, {}]));
+  const more: Partial<Message>[] = [{ ...question, id: "u2" }, { id: "a2" }];
+  const second = { ...start, messageId: "a2", messageMetadata: { userMessageId: "u2" } };
+  server.routes = {
+    [VIEW]: [late.answer, view([question, {}, ...more])],
+    "POST /api/chat": [() => stream([second, ...words, finish])],
+  };
+  const conversation = new Conversation("t", false, silent);
+  const loading = conversation.refresh();
+  await conversation.send("And now?");
+  expect(server.posted).toEqual([]);
+  late.release();
+  await loading;
+  await vi.waitFor(() => expect(conversation.chat.messages).toHaveLength(4));
+  expect(conversation.store.get()).toMatchObject({ phase: "ready", queued: "" });
+  expect(conversation.chat.messages.map(textOf)[2]).toBe("And now?");
+});
+
+test("what was sent to a conversation that is not there comes back into the box", async () => {
+  const late = held(() => Response.json({ code: "thread_not_found" }, { status: 404 }));
+  server.routes = { [VIEW]: [late.answer] };
+  const conversation = new Conversation("t", false, silent);
+  const loading = conversation.refresh();
+  await conversation.send("Anybody?");
+  late.release();
+  await loading;
+  expect(conversation.store.get()).toMatchObject({ phase: "missing", draft: "Anybody?" });
+});
+
+test("what is sent while the line comes back waits for the answer that is being made", async () => {
+  const second = { ...start, messageId: "a2", messageMetadata: { userMessageId: "u2" } };
+  server.routes = {
+    "POST /api/chat": [
+      () => stream([start, ...words.slice(0, 3)], { done: false }),
+      () => stream([second, ...words, finish]),
+    ],
+    [STREAM]: [() => new Response(null, { status: 204 })],
+    [VIEW]: [view([question, {}]), view([question, {}, { ...question, id: "u2" }, { id: "a2" }])],
+  };
+  const conversation = new Conversation("t", true, silent);
+  await conversation.send("What is it?");
+  expect(conversation.store.get().line).toBe("reconnecting");
+  await conversation.send("And now?");
+  expect(server.posted).toHaveLength(1);
+  await vi.waitFor(() => expect(conversation.chat.messages).toHaveLength(4), 5000);
+});

@@ -39,6 +39,13 @@ export function hearData(
   }
 }
 
+/** Words that come are a line that works, whoever still waits for the end of them. */
+export function watchLine(store: Store<ConversationState>, chat: Chat<ChatMessage>): void {
+  chat["~registerStatusCallback"](() => {
+    if (chat.status === "streaming") store.set({ line: "online" });
+  });
+}
+
 /** Wait for a condition of the chat, at most `limitMs`. */
 export function until(
   chat: Chat<ChatMessage>,

@@ -63,6 +63,7 @@ export const threadStrings = {
     stop: "Stop",
     stopping: "Stopping",
     queued: "Next, when this answer is done",
+    queuedLoading: "Next, when this conversation is loaded",
     unqueue: "Take back",
     tooLong: (over: number) => `${plural(over, "character", "characters")} too long`,
     hint: "Enter to send, Shift and Enter for a new line",

@@ -24,11 +24,11 @@ interface ComposerProps {
 const round =
   "grid size-9 shrink-0 place-items-center rounded-full transition-colors duration-100 touch:size-11";
 
-function Queued({ text, onUndo }: { text: string; onUndo: () => void }) {
+function Queued({ text, why, onUndo }: { text: string; why: string; onUndo: () => void }) {
   return (
     <div className="mx-3 flex items-start gap-2 border-line border-b py-2 text-ui">
       <p className="line-clamp-2 flex-1 text-ink-2">
-        <span className="text-ink-3">{strings.composer.queued}: </span>
+        <span className="text-ink-3">{why}: </span>
         {text}
       </p>
       <button
@@ -44,7 +44,7 @@ function Queued({ text, onUndo }: { text: string; onUndo: () => void }) {
 }
 
 export function Composer({ conversation, live, begun, onEditLast }: ComposerProps) {
-  const { draft, queued, stopping } = useStore(conversation.store);
+  const { draft, queued, stopping, phase } = useStore(conversation.store);
   const { value } = useStore(me);
   const box = useRef<HTMLTextAreaElement>(null);
   const hint = useId();
@@ -83,7 +83,13 @@ export function Composer({ conversation, live, begun, onEditLast }: ComposerProp
       }}
       className="frame rounded-[1.375rem] border border-line-strong bg-raised shadow-box transition-[border-color,box-shadow] duration-150 focus-within:border-accent focus-within:ring-3 focus-within:ring-accent/15"
     >
-      {queued !== "" && <Queued text={queued} onUndo={() => conversation.box.unqueue()} />}
+      {queued !== "" && (
+        <Queued
+          text={queued}
+          why={phase === "loading" ? strings.composer.queuedLoading : strings.composer.queued}
+          onUndo={() => conversation.box.unqueue()}
+        />
+      )}
       <div className="flex items-end gap-2 p-1.5">
         <textarea
           ref={box}
