@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from tests.house import parse_frames, said, shown
 from tests.journey.test_garbage import SECRET, token
@@ -78,3 +81,29 @@ async def test_log_lines_lead_to_a_turn_and_say_nothing_of_it(
     assert [line["code"] for line in ended] == ["", "upstream_rate_limited"]
     secrets = (QUESTION, ANSWER, NUMBER, KEY, SECRET, bearer, bearer.split(".")[1], "canary-name")
     assert [secret for secret in secrets if secret in everything] == []
+
+
+BREAKING = f"""
+import logging, sys
+import structlog
+from parlour.telemetry.logs import configure
+
+def answer(question):
+    raise ValueError("no answer")
+
+configure(level="info", json=sys.argv[1] == "json")
+try:
+    answer("{QUESTION}".replace("-", "_"))
+except ValueError:
+    structlog.get_logger("parlour").exception("broke")
+    logging.getLogger("of_a_library").exception("broke as well")
+"""
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_traceback_says_where_it_was_and_not_what_variables_held(form: str) -> None:
+    command = [sys.executable, "-c", BREAKING, form]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    assert said.count("ValueError: no answer") == 2
+    assert "in answer" in said
+    assert QUESTION.replace("-", "_") not in said

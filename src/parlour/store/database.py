@@ -93,6 +93,7 @@ class Database:
             "postgresql+psycopg://",
             async_creator=connect,
             isolation_level="AUTOCOMMIT",
+            hide_parameters=True,  # an error that is logged says no values
             pool_size=rest_pool,
             max_overflow=0,
             pool_timeout=WAIT_S,

@@ -1,6 +1,7 @@
 """Logs: one event a line, with request and turn ids; for people in a terminal, else JSON.
 
 Message texts, tokens and keys are never logged; the ids lead to them for those who may read them.
+So a traceback shows places and the error, and never what the variables held.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ def configure(*, level: str, json: bool) -> None:
     if json:
         renderer = structlog.processors.JSONRenderer()
     else:
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        # Not the one with variables that is taken where `rich` is installed: they hold what people
+        # said and their tokens, and writing them out keeps everybody waiting for seconds.
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
