@@ -102,7 +102,7 @@ class Access:
         known = self._proven.get(token, time.time())
         if known is not None:
             return known
-        claims = self._claims(token)
+        claims = _whole(self._claims(token))
         principal = _principal(claims)
         self._proven.put(token, principal, float(claims["exp"]) + LEEWAY_S)
         return principal
@@ -125,15 +125,27 @@ class Access:
             raise Unauthenticated(f"The token is not valid: {error}.") from None
 
 
+def _whole(value: Any) -> Any:  # Any: JSON of the host's
+    """Claims without halves of characters, as a name that was cut within an emoji has them: such
+    text can be neither sent nor stored."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_whole(key): _whole(inner) for key, inner in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, list):
+        return [_whole(inner) for inner in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
+
+
 def _principal(claims: dict[str, Any]) -> Principal:
     return Principal(
         workspace=WorkspaceId(_id(claims, "workspace")),
         user=UserId(_id(claims, "sub")),
-        name=str(claims.get("name", ""))[:200],
+        name=_text(claims, "name", "", 200),
         roles=frozenset(str(role)[:64] for role in _list(claims.get("roles"))),
-        tier=str(claims.get("tier", "free"))[:64],
-        jurisdiction=str(claims.get("jurisdiction", ""))[:64],
-        locale=str(claims.get("locale", "en"))[:35],
+        tier=_text(claims, "tier", "free", 64),
+        jurisdiction=_text(claims, "jurisdiction", "", 64),
+        locale=_text(claims, "locale", "en", 35),
         claims=claims,
     )
 
@@ -145,6 +157,12 @@ def _id(claims: dict[str, Any], name: str) -> str:
             f"The token's `{name}` has to be a text of 1 to 128 letters, digits or _.@:|-"
         )
     return value
+
+
+def _text(claims: dict[str, Any], name: str, default: str, most: int) -> str:
+    """A claim that may be left out: null and what is no text count as absent."""
+    value = claims.get(name)
+    return value[:most].replace("\x00", "") if isinstance(value, str) else default
 
 
 def _list(value: object) -> list[Any]:

@@ -1,6 +1,32 @@
-"""Tokens that need no second proof."""
+"""Tokens that need no second proof, and what becomes of odd claims."""
 
-from parlour.api.access import LOCAL, Proven
+from typing import Any
+
+import jwt
+import pytest
+
+from parlour.api.access import LOCAL, Access, Proven
+from parlour.domain import Principal
+
+SECRET = "a secret of thirty-two characters"
+
+
+def whom(**claims: Any) -> Principal:
+    must = {"sub": "ann", "workspace": "acme", "aud": "parlour", "exp": 4_000_000_000}
+    token = jwt.encode({**must, **claims}, SECRET, algorithm="HS256")
+    return Access(secret=SECRET, audience="parlour").from_token(token)
+
+
+def test_a_name_that_was_cut_within_an_emoji_can_be_stored() -> None:
+    ann = whom(name="Ann \ud83d", team={"\ud83d": ["\ud83d", 1]})
+    assert ann.name == "Ann ?"
+    assert ann.claims["team"] == {"?": ["?", 1]}
+
+
+@pytest.mark.parametrize("odd", [None, 7, {"a": 1}, ["x"]])
+def test_a_claim_that_is_no_text_counts_as_left_out(odd: Any) -> None:
+    ann = whom(name=odd, tier=odd, locale=odd, jurisdiction=odd)
+    assert (ann.name, ann.tier, ann.locale, ann.jurisdiction) == ("", "free", "en", "")
 
 
 def test_a_proved_token_is_known_until_it_ends() -> None:
