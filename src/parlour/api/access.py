@@ -3,7 +3,8 @@
 With a secret, every request carries `Authorization: Bearer <JWT>` (HS256; `sub`, `workspace`,
 `aud`, `exp` required). Without one there is a single local user, and only requests that really come
 to the loopback interface are served: a web page elsewhere cannot reach it by a rebound name (the
-Host is checked) nor by a form (bodies have to be JSON, which a form cannot send).
+Host is checked), nor by a request of its own (so is the Origin, which browsers send with all that
+could do something), nor by a form (bodies have to be JSON, which a form cannot send).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 import time
 from collections import OrderedDict
 from typing import Any
+from urllib.parse import urlsplit
 
 import jwt
 from fastapi import Request
@@ -77,11 +79,12 @@ class Access:
     async def principal(self, request: Request) -> Principal:
         """The principal of a request. Raises `Unauthenticated` or `Forbidden`."""
         if self.local:
-            host = request.headers.get("host", "").rsplit(":", 1)[0]
-            if host not in LOOPBACK_HOSTS:
+            origin = request.headers.get("origin", "//localhost")
+            if not (_loopback(f"//{request.headers.get('host', '')}") and _loopback(origin)):
                 raise Forbidden(
                     "Without PARLOUR_SECRET only the loopback address is served, under the name "
-                    "localhost or 127.0.0.1. Set PARLOUR_SECRET to serve other names."
+                    "localhost or 127.0.0.1, and to pages from there. Set PARLOUR_SECRET to serve "
+                    "others."
                 )
             return LOCAL
         kind, _, token = request.headers.get("authorization", "").partition(" ")
@@ -123,6 +126,14 @@ class Access:
             ) from None
         except jwt.InvalidTokenError as error:
             raise Unauthenticated(f"The token is not valid: {error}.") from None
+
+
+def _loopback(address: str) -> bool:
+    """Whether an address (`http://localhost:8321`, `//[::1]`) names this machine."""
+    try:
+        return f"{urlsplit(address).hostname}" in {name.strip("[]") for name in LOOPBACK_HOSTS}
+    except ValueError:  # a name that is none
+        return False
 
 
 def _whole(value: Any) -> Any:  # Any: JSON of the host's

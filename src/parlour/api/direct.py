@@ -1,9 +1,9 @@
 """Writing to a client's connection past ASGI, for servers that offer it: ours does.
 
 An event that goes through ASGI wakes a task and passes six `send` functions. `DirectProtocol` is
-uvicorn's own HTTP protocol, and tells each request how its response can be continued with a plain
-call. Everything else (headers, the end, slow and leaving readers) stays uvicorn's, and under any
-other ASGI server streams are sent the ordinary way (docs/adr/0011).
+uvicorn's own HTTP protocol (bounded in intake.py), and tells each request how its response can be
+continued with a plain call. Everything else (headers, the end, slow and leaving readers) stays
+uvicorn's, and under any other ASGI server streams are sent the ordinary way (docs/adr/0011).
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from __future__ import annotations
 from typing import Any, cast
 
 from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from parlour.api.intake import Intake
 
 EXTENSION = "parlour.direct"
 
 
-class DirectProtocol(HttpToolsProtocol):
+class DirectProtocol(Intake):
     """Give it to uvicorn as `http`."""
 
     def on_message_begin(self) -> None:

@@ -31,6 +31,8 @@ SECURITY = {
     "content-security-policy": CSP,
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",  # where an answer says nothing else: conversations are private
 }
 
 
