@@ -37,6 +37,7 @@ from parlour.chat.takeover import Takeover
 from parlour.chat.till import Till
 from parlour.chat.turn import TurnRunner
 from parlour.chat.waiting import Waiting
+from parlour.checks import check
 from parlour.events.log import EventLog
 from parlour.limits.room import Room
 from parlour.models.routed import Router
@@ -163,7 +164,7 @@ def _show_figures(ground: Ground) -> None:
 
 
 async def _ground(settings: Settings, clock: Now) -> Ground:
-    parts.check(settings)
+    check(settings)
     metrics, policies = Metrics(), settings.policies()
     # First what can be refused, then what has to be closed.
     events, servers = parts.event_log(settings), parts.tool_servers(settings)

@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from parlour.errors import ConfigurationError
 from parlour.policy import Section
+from parlour.setting_rules import Address, Sendable
 
 
 class McpToken(Section):
@@ -56,9 +57,9 @@ class McpServer(Section):
     env: dict[str, str] = Field(
         default_factory=dict[str, str], description="Its environment, beside PATH and HOME."
     )
-    url: str = Field("", description="Address of a server on streamable HTTP.")
-    headers: dict[str, SecretStr] = Field(
-        default_factory=dict[str, SecretStr], description="Headers sent with every request."
+    url: Address = Field("", description="Address of a server on streamable HTTP.")
+    headers: dict[str, Sendable] = Field(
+        default_factory=dict[str, Sendable], description="Headers sent with every request."
     )
     timeout_s: float = Field(30, gt=0, description="Seconds for one tool call.")
     connect_s: float = Field(

@@ -34,7 +34,7 @@ from parlour.models.registry import build_model, kind_of
 from parlour.models.routed import Decided, RetryLimits, Router
 from parlour.models.routes import Route
 from parlour.models.routing import BASE_URLS, DEFAULT, build_routes, default_route
-from parlour.policy import Policies, Policy, changed
+from parlour.policy import Policies
 from parlour.safety.injection.find import Classifier
 from parlour.safety.personal.find import Finder
 from parlour.safety.personal.vault import Sealer, read_key
@@ -70,7 +70,6 @@ MODEL_NOTES = {
 }
 GUIDE_NAME = "scripted:"  # of the model that plays the guide
 HOLD_SLACK_S = 60  # a turn that is ended at its limit still has to be stored
-SECRET_CHARS_MIN = 32  # HS256 wants a key as long as its digest
 
 
 def turn_limits(settings: Settings) -> TurnLimits:
@@ -83,17 +82,6 @@ def turn_limits(settings: Settings) -> TurnLimits:
         message_chars_max=limits.message_chars_max,
         log_bytes_max=limits.log_bytes_max,
         lease_s=limits.lease_s,
-    )
-
-
-def quotas(settings: Settings, policies: Policies, *, ledger: Ledger, metrics: Metrics) -> Quotas:
-    """Who may spend how much; counted in Redis where several processes serve."""
-    return Quotas(
-        counters=_counters(settings),
-        clock=Clock(ledger.now),
-        ledger=ledger,
-        policies=policies,
-        metrics=metrics,
     )
 
 
@@ -140,26 +128,6 @@ def till(
 def price_list(settings: Settings, till: Till) -> PriceList:
     """Where newer prices come from."""
     return PriceList(till.prices, url=settings.prices.url, every_s=settings.prices.every_s)
-
-
-def check(settings: Settings) -> None:
-    """Raise `ConfigurationError` for settings that cannot work together."""
-    verifiers = {policy.topics.route for policy in _every_policy(settings)}
-    if unknown := verifiers - {"", *settings.routes}:
-        raise ConfigurationError(
-            f"`topics.route` names {', '.join(sorted(unknown))}, which is no route. "
-            "Name one of [routes], or leave it out."
-        )
-    secret = settings.secret.get_secret_value() if settings.secret else ""
-    if secret and len(secret) < SECRET_CHARS_MIN:
-        raise ConfigurationError(
-            f"PARLOUR_SECRET has {len(secret)} characters; it needs {SECRET_CHARS_MIN} or more."
-        )
-    if not secret and settings.host not in {"127.0.0.1", "localhost", "::1"}:
-        raise ConfigurationError(
-            f"PARLOUR_HOST is {settings.host}, but without PARLOUR_SECRET only the loopback "
-            "interface is served. Set PARLOUR_SECRET, or leave PARLOUR_HOST at 127.0.0.1."
-        )
 
 
 def access(settings: Settings) -> Access:
@@ -353,16 +321,11 @@ def traces(settings: Settings) -> Traces:
 
 def classifier(settings: Settings) -> Classifier | None:
     """Loaded when a workspace asks for it."""
-    if not any(policy.injection.classifier for policy in _every_policy(settings)):
+    if not any(policy.injection.classifier for policy in settings.policies().all()):
         return None
     from parlour.safety.injection.classifier import load_classifier
 
     return load_classifier()
-
-
-def _every_policy(settings: Settings) -> list[Policy]:
-    changes = settings.workspaces.values()
-    return [settings.policy, *(changed(settings.policy, change) for change in changes)]
 
 
 def privacy(settings: Settings, policies: Policies, database: Database, hits: RuleHits) -> Privacy:
@@ -379,7 +342,7 @@ def privacy(settings: Settings, policies: Policies, database: Database, hits: Ru
 
 def _finder(settings: Settings) -> Finder | None:
     """Presidio, when any workspace asks for it."""
-    if not any(policy.privacy.presidio for policy in _every_policy(settings)):
+    if not any(policy.privacy.presidio for policy in settings.policies().all()):
         return None
     from parlour.safety.personal.presidio import Presidio
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class _Section(BaseModel):
@@ -40,6 +40,12 @@ class PrivacyPolicy(_Section):
         (),
         description="MCP servers whose tools get the values themselves; others get placeholders.",
     )
+
+    @model_validator(mode="after")
+    def _can_be_found(self) -> Self:
+        if not self.presidio and {self.person, self.place} != {"off"}:
+            raise ValueError("`person` and `place` are found by Presidio alone: set `presidio`")
+        return self
 
     def kinds(self, *handling: Handling) -> tuple[str, ...]:
         """The kinds that are handled in one of these ways."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -26,17 +27,20 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
 from parlour.errors import ConfigurationError
 from parlour.mcp_settings import McpServer
 from parlour.policy import Policies, Policy, changed
+from parlour.setting_rules import Address, Sendable, of_variables, sentence, strangers
 
 ADDRESSES = {
     "database_url": ("postgresql://user:password@host:5432/name", "postgres://…"),
     "redis_url": ("redis://host:6379/0", "rediss://…", "unix:///path/to/redis.sock"),
 }
+OWN_NAMES = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL")
 
 
 class _Section(BaseModel):
@@ -126,7 +130,7 @@ class RouteSettings(_Section):
     model: str = Field(
         "", description="The exact model, a dated snapshot where the provider has them."
     )
-    base_url: str = Field(
+    base_url: Address = Field(
         "", description="Base URL; empty = the provider's own. It decides the region at most."
     )
     region: str = Field("", description="Where it runs, in the words of your contract.")
@@ -152,7 +156,7 @@ class RouteSettings(_Section):
 class PriceSettings(_Section):
     """Where newer prices of models come from; Parlour comes with a list, so offline is fine."""
 
-    url: str = Field(
+    url: Address = Field(
         "",
         description="A list in the format of genai-prices, fetched while Parlour runs: its "
         "address, or `genai-prices` for the one that the library keeps on GitHub. Empty = never.",
@@ -174,13 +178,13 @@ class RetentionSettings(_Section):
 class TraceSettings(_Section):
     """Where spans go; they have no texts in them."""
 
-    endpoint: str = Field(
+    endpoint: Address = Field(
         "",
         description="Address of an OpenTelemetry collector for traces over HTTP, "
         "`http://host:4318/v1/traces`; empty = none. Needs the extra `[otel]`.",
     )
-    headers: dict[str, SecretStr] = Field(
-        default_factory=dict[str, SecretStr], description="Headers sent with every export."
+    headers: dict[str, Sendable] = Field(
+        default_factory=dict[str, Sendable], description="Headers sent with every export."
     )
 
 
@@ -223,18 +227,18 @@ class Settings(BaseSettings):
         description="Which embedded model `local:` means: `1.5b`, `0.5b` or `135m`. Empty = `1.5b` "
         "where 4 GB of memory are available, else `135m`.",
     )
-    openai_api_key: SecretStr | None = Field(
+    openai_api_key: Sendable | None = Field(
         None, validation_alias="OPENAI_API_KEY", description="Key of the OpenAI-compatible API."
     )
-    openai_base_url: str = Field(
+    openai_base_url: Address = Field(
         "https://api.openai.com/v1",
         validation_alias="OPENAI_BASE_URL",
         description="Base URL of the OpenAI-compatible API.",
     )
-    anthropic_api_key: SecretStr | None = Field(
+    anthropic_api_key: Sendable | None = Field(
         None, validation_alias="ANTHROPIC_API_KEY", description="Key of the Anthropic API."
     )
-    anthropic_base_url: str = Field(
+    anthropic_base_url: Address = Field(
         "https://api.anthropic.com",
         validation_alias="ANTHROPIC_BASE_URL",
         description="Base URL of the Anthropic API.",
@@ -251,11 +255,13 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         "text", description="text (for people) or json (for machines)."
     )
-    public_url: str = Field(
+    public_url: Address = Field(
         "", description="Address under which people reach Parlour, when a proxy stands before it."
     )
     shutdown_s: float = Field(
-        25, gt=0, description="Seconds for running turns to finish on shutdown; exit is within 30."
+        25,
+        gt=0,
+        description="Seconds for running turns to finish on shutdown; exit is at most 5 s later.",
     )
     unready_s: float = Field(
         3,
@@ -296,6 +302,8 @@ class Settings(BaseSettings):
             except ValidationError as error:
                 first = error.errors()[0]
                 field = ".".join(["workspaces", name, *map(str, first["loc"])])
+                if first["type"] == "extra_forbidden":
+                    raise ValueError(f"`{field}` is not a setting of Parlour") from None
                 raise ValueError(f"`{field}`: {first['msg']}") from None
         return self
 
@@ -317,6 +325,22 @@ class Settings(BaseSettings):
         schemes = tuple(f"{address.partition('://')[0]}://" for address in like)
         if value is not None and not value.get_secret_value().startswith(schemes):
             raise ValueError(f"it has to look like {' or '.join(like)}")  # a password stays unsaid
+        try:
+            # A Postgres address may name several hosts, which only its library can part.
+            if value is not None and "," not in value.get_secret_value():
+                _ = urlsplit(value.get_secret_value()).port
+        except ValueError:
+            raise ValueError("its port is no number from 0 to 65535") from None
+        return value
+
+    @field_validator("port", mode="before")
+    @classmethod
+    def _check_port(cls, value: object) -> object:
+        if isinstance(value, str) and value.startswith("tcp://"):
+            raise ValueError(
+                "Kubernetes sets it for a service of the name `parlour`; set it yourself, or "
+                "`enableServiceLinks: false` for the pod"
+            )
         return value
 
     @classmethod
@@ -341,23 +365,18 @@ def read_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        raise ConfigurationError(_sentence(error)) from None
+        raise ConfigurationError(sentence(error, OWN_NAMES)) from None
+    except SettingsError as error:
+        field = str(error).partition('"')[2].partition('"')[0]
+        raise ConfigurationError(of_variables(field, os.environ)) from None
     except ValueError as error:  # a TOML file that is not TOML
         name = file or "parlour.toml"
         raise ConfigurationError(f"{name} cannot be read as TOML: {error}.") from None
 
 
-def _sentence(error: ValidationError) -> str:
-    lines: list[str] = []
-    for item in error.errors():
-        path = [str(step) for step in item["loc"]]
-        name = "__".join(path).upper()
-        if name not in {"OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY"}:
-            name = f"PARLOUR_{name}"
-        if item["type"] == "extra_forbidden":
-            lines.append(f"{name} (`{'.'.join(path)}`) is not a setting of Parlour.")
-        else:
-            lines.append(
-                f"{name} (`{'.'.join(path)}`): {item['msg'].removeprefix('Value error, ')}."
-            )
-    return " ".join(lines)
+def unknown_variables() -> list[str]:
+    """A sentence for each variable of the environment that is spelled like a setting and is none.
+
+    It stops nobody: other programs may have variables of that name.
+    """
+    return strangers(os.environ, Settings.model_fields)

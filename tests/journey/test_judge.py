@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from parlour import parts
+from parlour.checks import check
 from parlour.errors import ConfigurationError
 from parlour.models.scripted import ScriptedModel
 from parlour.policy_safety import OutputPolicy
@@ -295,7 +295,7 @@ async def test_every_hit_is_in_the_audit_chain(open_house: OpenHouse, database_u
 def test_a_route_that_is_none_is_refused_at_the_start() -> None:
     settings = Settings(model="scripted:", policy={"topics": {"route": "none"}})  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="which is no route"):
-        parts.check(settings)
+        check(settings)
 
 
 PAGE = {"kind": "dashboard", "title": f"Sales. {ORDER}"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -103,6 +104,42 @@ WRONG: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
     "no URL of a database": ({"PARLOUR_DATABASE_URL": PASSWORD}, ["PARLOUR_DATABASE_URL"]),
     "no URL of a Redis": ({"PARLOUR_REDIS_URL": PASSWORD}, ["PARLOUR_REDIS_URL"]),
+    "a port of a database that is none": (
+        {"PARLOUR_DATABASE_URL": f"postgresql://nobody:{PASSWORD}@127.0.0.1:five/none"},
+        ["PARLOUR_DATABASE_URL", "port"],
+    ),
+    "a port of a Redis that is none": (
+        {"PARLOUR_REDIS_URL": f"redis://:{PASSWORD}@127.0.0.1:five/0"},
+        ["PARLOUR_REDIS_URL", "port"],
+    ),
+    "a port that Kubernetes has set": (
+        {"PARLOUR_PORT": "tcp://10.0.0.1:80"},
+        ["PARLOUR_PORT", "enableServiceLinks"],
+    ),
+    "a host of another machine": (
+        {"PARLOUR_HOST": "203.0.113.1", "PARLOUR_SECRET": "s" * 32},
+        ["PARLOUR_HOST", "203.0.113.1"],
+    ),
+    "an address that is none": (
+        {"OPENAI_API_KEY": PASSWORD, "OPENAI_BASE_URL": "localhost:11434/v1"},
+        ["OPENAI_BASE_URL", "http://"],
+    ),
+    "an address with a space": (
+        {"ANTHROPIC_API_KEY": PASSWORD, "ANTHROPIC_BASE_URL": "https://a b"},
+        ["ANTHROPIC_BASE_URL"],
+    ),
+    "a provider without its key": (
+        {"PARLOUR_MODEL": "openai:gpt-5.1"},
+        ["PARLOUR_MODEL", "OPENAI_API_KEY"],
+    ),
+    "a key of two lines": (
+        {"PARLOUR_MODEL": "openai:gpt-5.1", "OPENAI_API_KEY": f"{PASSWORD}\nb"},
+        ["OPENAI_API_KEY", "line break"],
+    ),
+    "a list that is no JSON": (
+        {"PARLOUR_MCP__DOCS__COMMAND": "docs", "PARLOUR_MCP__DOCS__ARGS": "a b"},
+        ["PARLOUR_MCP__DOCS__ARGS", "JSON"],
+    ),
     "a log level that is none": ({"PARLOUR_LOG_LEVEL": "loud"}, ["PARLOUR_LOG_LEVEL"]),
 }
 
@@ -122,6 +159,41 @@ FILES = {
     "an unknown setting": ("colour = 'red'", ["colour"]),
     "an unknown setting in a section": ("[limits]\nturns = 3", ["limits.turns"]),
     "a wrong value": ("shutdown_s = 'long'", ["shutdown_s"]),
+    "an unknown setting of a workspace": (
+        "[workspaces.acme.question]\ntool_call_max = 8",
+        ["workspaces.acme.question.tool_call_max", "not a setting"],
+    ),
+    "an address of a server that is none": (
+        "[mcp.docs]\nurl = 'example.com/mcp'",
+        ["mcp.docs.url", "http://"],
+    ),
+    "a header of a server with two lines": (
+        "[mcp.docs]\nurl = 'http://127.0.0.1:9/mcp'\nheaders = { A = \"x\\ny\" }",
+        ["mcp.docs.headers.A", "line break"],
+    ),
+    "an address of prices that is none": ("[prices]\nurl = 'none'", ["prices.url"]),
+    "an address of traces that is none": ("[traces]\nendpoint = 'none'", ["traces.endpoint"]),
+    "an own address that is none": ("public_url = 'none'", ["public_url"]),
+    "a route without a model": (
+        "[routes.eu]\nprovider = 'openai'\n[policy.routes]\nuse = ['eu']",
+        ["routes.eu.model"],
+    ),
+    "a route of one workspace that is not there": (
+        "[workspaces.acme.routes]\nuse = ['eu']",
+        ["workspaces.acme.routes.use", "'eu'"],
+    ),
+    "a route of the topic check that is not there": (
+        "[workspaces.acme.topics]\nroute = 'small'",
+        ["workspaces.acme.topics.route", "small"],
+    ),
+    "names that nothing would find": (
+        "[workspaces.acme.privacy]\nperson = 'mask'",
+        ["workspaces.acme.privacy", "Presidio"],
+    ),
+    "clear values for a server that is not there": (
+        "[policy.privacy]\nclear_arguments = ['crm']",
+        ["policy.privacy.clear_arguments", "'crm'"],
+    ),
     "a server without an address": ("[mcp.docs]\nargs = ['x']", ["docs", "command", "url"]),
 }
 
@@ -150,6 +222,30 @@ def refused(folder: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, s
     assert sentence.endswith(".")
     assert "\n" not in sentence
     return sentence
+
+
+async def test_a_variable_that_is_no_setting_is_said_and_stops_nobody(tmp_path: Path):
+    others = {"PARLOUR_SERVICE_HOST": "10.0.0.1", "PARLOUR_PORT_80_TCP_ADDR": "10.0.0.1"}
+    code, out, _ = await run("doctor", folder=tmp_path, PARLOUR_PROT="9000", **others)
+    said = [line for line in out.splitlines() if "environment" in line]
+    assert len(said) == 1
+    assert "PARLOUR_PROT is not a setting of Parlour; PARLOUR_PORT is." in said[0]
+    assert code == 1
+
+
+async def test_the_doctor_has_the_last_words_of_a_tool_server(tmp_path: Path):
+    (tmp_path / "parlour.toml").write_text(
+        "[mcp.broken]\n"
+        f"command = {json.dumps(sys.executable)}\n"
+        "args = ['-c', 'import no_such_package']\n"
+        "[mcp.absent]\n"
+        "command = 'no-such-program --stdio'\n",
+        encoding="utf-8",
+    )
+    _, out, _ = await run("doctor", folder=tmp_path)
+    said = {line.split()[2]: line for line in out.splitlines() if " mcp " in line}
+    assert "No module named 'no_such_package'" in said["broken"]
+    assert "no program 'no-such-program --stdio'; arguments belong into" in said["absent"]
 
 
 async def test_a_refusal_is_all_that_is_printed(tmp_path: Path):

@@ -17,8 +17,9 @@ from parlour.app import build
 from parlour.errors import ConfigurationError, Problem
 from parlour.models.nearby import find_servers
 from parlour.services import Services
-from parlour.settings import Settings
+from parlour.settings import Settings, unknown_variables
 from parlour.store.tool_pins import ToolPins
+from parlour.tools.toolbox import ServerState
 
 STATIC = Path(__file__).parent.parent / "static"
 WAIT_S = 20  # for the database and for each MCP server; the first start of one takes seconds
@@ -44,6 +45,7 @@ class Finding:
 async def examine(settings: Settings) -> list[Finding]:
     """Look at everything that `parlour serve` needs or can use."""
     findings = [_extras(), _access(settings), _page()]
+    findings += [Finding("environment", unknown, wrong=True) for unknown in unknown_variables()]
     try:
         services = await build(settings)
     except ConfigurationError as error:
@@ -115,11 +117,18 @@ async def _servers(services: Services) -> list[Finding]:
     return [
         Finding(
             f"mcp {server.name}",
-            server.error or f"{server.tools} tools ({server.kind}){waiting.get(server.name, '')}",
+            _unreachable(server)
+            or f"{server.tools} tools ({server.kind}){waiting.get(server.name, '')}",
             wrong=bool(server.error) or server.name in waiting,
         )
         for server in toolbox.servers()
     ]
+
+
+def _unreachable(server: ServerState) -> str:
+    """Why a server has no tools, with the last words of a program that died; empty when it has."""
+    last = f"; it said last: {server.said[-1]}" if server.error and server.said else ""
+    return server.error + last
 
 
 async def _waiting(services: Services) -> dict[str, str]:

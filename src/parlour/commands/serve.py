@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -26,7 +27,7 @@ from parlour.api.direct import DirectProtocol
 from parlour.app import running
 from parlour.errors import ConfigurationError
 from parlour.services import Services
-from parlour.settings import Settings
+from parlour.settings import Settings, unknown_variables
 from parlour.web import create_app
 
 log = structlog.get_logger("parlour.serve")
@@ -76,6 +77,8 @@ class _Server(uvicorn.Server):
 async def serve(settings: Settings) -> None:
     """Serve the page and the API until SIGTERM or SIGINT."""
     listening = _listen(settings.host, settings.port)
+    for unknown in unknown_variables():
+        log.warning("unknown_variable", found=unknown)
     starting = asyncio.current_task()
     assert starting is not None  # noqa: S101  # a coroutine always runs in one
     # Until the server takes the signals over, they end the start, and what has begun is closed.
@@ -138,9 +141,14 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
     except OSError as error:
         listening.close()
+        if error.errno == errno.EADDRINUSE:
+            advice = "Another program uses this port: set PARLOUR_PORT to another one, or to 0."
+        elif error.errno in {errno.EACCES, errno.EPERM}:
+            advice = "Ports below 1024 are for root: set PARLOUR_PORT to another one."
+        else:
+            advice = "PARLOUR_HOST is no address of this machine: 127.0.0.1, or 0.0.0.0 for all."
         raise ConfigurationError(
-            f"Cannot listen on {host}:{port} ({error.strerror}). Another program may use this "
-            "port: set PARLOUR_PORT to another one, or to 0 for any."
+            f"Cannot listen on {host}:{port} ({error.strerror}). {advice}"
         ) from None
     listening.listen(BACKLOG)
     listening.setblocking(False)

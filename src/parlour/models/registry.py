@@ -80,6 +80,8 @@ def build_route(
     """
     where = f"routes.{route.name}"
     extra, check = route.extra(), route.check
+    if route.provider in {"openai", "anthropic", "langchain"} and not route.model.strip():
+        raise ConfigurationError(f"`{where}.model` is empty: name the model that may answer.")
     match route.provider:
         case "openai":
             from parlour.models.openai import OpenAIModel
@@ -117,7 +119,6 @@ def build_route(
                     "chooses the address itself. Leave it out."
                 )
             if route.provider == "langchain":
-                _need_model("langchain:", route.model, "langchain:google_genai:gemini-2.5-flash")
                 return _langchain(route.model, limits, check)
             return build_model(route.label, data_dir=data_dir, cache_dir=cache_dir, limits=limits)
         case _:

@@ -261,5 +261,6 @@ def _why(error: BaseException, connect_s: float) -> str:
     if isinstance(error, TimeoutError):
         return f"it did not connect within {connect_s:g} s"
     if isinstance(error, FileNotFoundError):
-        return f"there is no program {error.filename!r}"
+        hint = "; arguments belong into `args`" if " " in str(error.filename) else ""
+        return f"there is no program {error.filename!r}{hint}"
     return str(error) or type(error).__name__

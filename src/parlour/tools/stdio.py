@@ -47,16 +47,19 @@ async def stdio_transport(
     The last lines of its stderr go to `said`. `on_end` is called when its stdout ends. An answer
     longer than `line_bytes_max` becomes an error. Raises OSError when it cannot be started.
     """
-    process = await asyncio.create_subprocess_exec(
-        command,
-        *args,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=get_default_environment() | dict(env),
-        start_new_session=True,
-        limit=PIECE_BYTES,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            command,
+            *args,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=get_default_environment() | dict(env),
+            start_new_session=True,
+            limit=PIECE_BYTES,
+        )
+    except FileNotFoundError as error:  # uvloop does not say which
+        raise FileNotFoundError(error.errno, error.strerror, command) from None
     incoming, read = anyio.create_memory_object_stream[Incoming](0)
     write, outgoing = anyio.create_memory_object_stream[SessionMessage](0)
     tasks = [
