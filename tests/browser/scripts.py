@@ -172,7 +172,16 @@ SCRIPT: list[dict[str, Any]] = [
         "when": "long gate",
         "steps": [{"text": EVERYTHING}, {"gate": "middle"}, {"text": EVERYTHING}],
     },
-    {"when": "count", "steps": [{"text": NUMBERS, "pace": 60}]},
+    {
+        "when": "count",
+        "steps": [
+            {"text": NUMBERS[:180], "pace": 60},
+            {"gate": "first"},
+            {"text": NUMBERS[180:330], "pace": 60},
+            {"gate": "second"},
+            {"text": NUMBERS[330:], "pace": 60},
+        ],
+    },
     {
         "when": "think",
         "steps": [

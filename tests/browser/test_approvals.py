@@ -51,6 +51,11 @@ async def asked(desk: Desk, text: str = "note buy milk") -> str:
     return await card(desk).first.get_attribute("data-approval") or ""
 
 
+async def words_of(one: Locator) -> str:
+    """All that a card says, but for the minutes that are left."""
+    return re.sub(r"in \d+ minutes", "in some minutes", await one.inner_text())
+
+
 def began(notes: Notes) -> Callable[[], Awaitable[bool]]:
     async def called() -> bool:
         return notes.calls() != []
@@ -73,11 +78,11 @@ async def test_a_card_says_what_on_what_as_whom_and_until_when(open_notes: OpenN
             "It changes something.",
             "You, through the account set up for notes",
             "treat it as final",
-            "in 15 minutes",
             "Exactly what add_note will get",
             '{ "text": "buy milk" }',
         ):
             assert part in words
+        assert re.search(r"in 1[45] minutes", words)
         names = await card(desk).get_by_role("button").all_inner_texts()
         assert [name for name in names if name] == ["Do not allow", "Allow once"]
         await picture(desk, "card-1280-light")
@@ -97,8 +102,7 @@ async def test_by_keyboard_the_safe_choice_comes_first(open_notes: OpenNotes):
     async with open_notes() as (desk, notes):
         await asked(desk)
         await desk.idle()
-        heard = await desk.page.evaluate("heard")
-        assert "Your decision is needed." in heard
+        await desk.page.wait_for_function("heard.includes('Your decision is needed.')")
         await card(desk).locator("pre").focus()
         for _ in range(2):  # over the button that copies
             await desk.page.keyboard.press("Tab")
@@ -128,10 +132,10 @@ async def test_a_declined_call_is_told_as_the_persons_own_decision(open_notes: O
 async def test_the_question_survives_a_reload(open_notes: OpenNotes):
     async with open_notes() as (desk, notes):
         approval = await asked(desk)
-        before = await card(desk).inner_text()
+        before = await words_of(card(desk))
         await desk.page.reload()
         await expect(card(desk)).to_have_attribute("data-approval", approval)
-        assert await card(desk).inner_text() == before
+        assert await words_of(card(desk)) == before
         await desk.button("Allow once").click()
         await expect(desk.text).to_contain_text("Noted: buy milk")
         assert notes.calls() == ["buy milk"]

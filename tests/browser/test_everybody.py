@@ -84,15 +84,21 @@ async def test_a_menu_chooses_by_keyboard_and_gives_focus_back(desk: Desk):
     await expect(settings).to_have_attribute("aria-expanded", "false")
 
 
+async def heard(desk: Desk) -> list[str]:
+    """What was said aloud, but for how long nothing new has come, which is said when it is so."""
+    said: list[str] = await desk.page.evaluate("heard")
+    return [words for words in said if not words.startswith("Still working")]
+
+
 async def test_a_listener_hears_that_it_works_and_that_it_is_done_and_not_each_word(desk: Desk):
     await desk.ask("gate")
     await desk.reached("middle")
     await expect(desk.text).to_have_text("Before the gate.")
-    assert await desk.page.evaluate("heard") == ["Parlour is working"]
+    assert await heard(desk) == ["Parlour is working"]
     desk.model.open("middle")
     await desk.idle()
     await expect(desk.page.get_by_text("Answer complete")).to_have_count(1)
-    assert await desk.page.evaluate("heard") == ["Parlour is working", "Answer complete"]
+    assert await heard(desk) == ["Parlour is working", "Answer complete"]
 
 
 @pytest.mark.parametrize("width", [390, 320])

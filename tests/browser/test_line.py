@@ -56,9 +56,11 @@ async def test_an_answer_comes_exactly_through_a_line_that_is_cut_twice(
         desk.expects("ERR_", "Failed to load resource")
         await desk.open()
         await desk.ask("count")
-        for number in ("20", "50"):
+        for gate, number in (("first", "50"), ("second", "90")):
             await expect(desk.text).to_contain_text(f" {number} ")
-            line.cut()
+            await desk.reached(gate)
+            desk.model.open(gate)
+            line.cut()  # while words come
             await expect(desk.page.get_by_text("Reconnecting…")).to_be_visible()
         await desk.idle()
         await expect(desk.text).to_have_text(NUMBERS)
