@@ -161,11 +161,14 @@ class Client:
     async def _read(
         self, message: Message, turn: str, reader: Reader, leave_after: int | None
     ) -> bool:
-        """One connection; True when the terminal event was seen."""
+        """One connection; True when the terminal event was seen, and nothing after it.
+
+        It may have been seen on a line that broke right after it: what is left then is nothing.
+        """
         headers = {"last-event-id": reader.last_id} if reader.last_id else {}
         url = f"{self._address()}/api/threads/{message.thread}/turns/{turn}/events"
         seen: set[int] = set()
-        ended = False
+        ended = any(b'"type":"finalize"' in data for data in reader.events.values())
         async with self.http.get(url, headers=headers) as response:
             if response.status != 200:
                 return False
@@ -175,6 +178,7 @@ class Client:
                     reader.events.clear()
                     reader.order.clear()
                     seen.clear()
+                    ended = False
                     reader.resets += 1
                     continue
                 if not event_id:

@@ -184,7 +184,14 @@ def _keep(folder: Path, result: Result) -> None:
     name = f"seed{result.seed}{result.bug}"
     for process, log in result.evidence.logs.items():
         (folder / f"{name}-{process}.log").write_bytes(log)
-    said = [*result.evidence.nemesis, "", *(f"{v.invariant}: {v.what}" for v in result.violations)]
+    evidence = result.evidence
+    said = [*evidence.nemesis, "", *(f"{v.invariant}: {v.what}" for v in result.violations), ""]
+    said += [
+        f"{message.key}: {message.acked[0].turn if message.acked else 'no turn'}, read up to "
+        f"{reader.last_id or 'nothing'} ({reader.resets} resets) {reader.gave_up}".rstrip()
+        for message in evidence.messages
+        for reader in message.readers
+    ]
     (folder / f"{name}.txt").write_text("\n".join(said), encoding="utf-8")
 
 

@@ -6,7 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
+from chaos import clients
 from chaos.bugs import BUGS, FOUND_BY
 from chaos.check import RULES, check, failed
 from chaos.failing import ANSWERS
@@ -178,3 +181,33 @@ async def test_while_providers_fail_only_approved_ones_are_called(
     assert outcome.ends["done"] > 0
     assert {name for _, name in outcome.calls} == {"gold", "silver", "bronze"}
     assert len(outcome.answers) == len(ANSWERS)
+
+
+async def test_a_line_that_breaks_right_after_the_end_does_not_make_a_reader_wait_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Found by a storm: the reader came back after the end, and heard of nothing, for a minute."""
+    monkeypatch.setattr(clients, "READ_S", 2.0)
+    end = b'id: t:1\nevent: finalize\ndata: {"type":"finalize"}\n\n'
+    asked: list[str] = []
+
+    async def events(request: web.Request) -> web.StreamResponse:
+        asked.append(request.headers.get("last-event-id", ""))
+        response = web.StreamResponse()
+        await response.prepare(request)
+        if len(asked) == 1:
+            await response.write(end)
+            assert request.transport is not None
+            request.transport.close()  # without the chunk that ends it
+        return response
+
+    app = web.Application()
+    app.router.add_get("/{rest:.*}", events)
+    async with TestServer(app) as server:
+        client = clients.Client(0, Evidence(1), lambda: [str(server.make_url("")).rstrip("/")])
+        reader = Reader()
+        try:
+            await client._follow(message("k"), "t", reader)
+        finally:
+            await client.close()
+    assert (reader.gave_up, reader.last_id, asked) == ("", "t:1", ["", "t:1"])
