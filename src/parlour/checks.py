@@ -5,6 +5,7 @@ from __future__ import annotations
 from parlour.errors import ConfigurationError
 from parlour.policy import Policy, changed
 from parlour.settings import Settings
+from parlour.tools.server import NAME
 
 SECRET_CHARS_MIN = 32  # HS256 wants a key as long as its digest
 
@@ -65,7 +66,7 @@ def _check_policy(settings: Settings, section: str, policy: Policy) -> None:
                 f"`{section}.routes.use` names the route {name!r}, which is not there ({known})."
             )
     for name in policy.privacy.clear_arguments:
-        if name not in settings.mcp:
+        if name not in {NAME, *settings.mcp}:
             raise ConfigurationError(
                 f"`{section}.privacy.clear_arguments` names the MCP server {name!r}, which is not "
                 "there."

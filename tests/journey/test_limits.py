@@ -269,7 +269,8 @@ async def test_money_is_refused_before_it_is_spent_and_an_unknown_price_too(
     open_house: OpenHouse,
 ) -> None:
     given = tier(dollars_per_day="0.01")
-    async with open_house(SPENDS, token(), **given, model="openai:nobody-knows") as house:
+    unknown = {"model": "openai:nobody-knows", "openai_api_key": "k"}
+    async with open_house(SPENDS, token(), **given, **unknown) as house:
         status, problem = await status_of(house, "one", "hello")
         assert (status, problem["code"]) == (503, "model_unpriced")
     prices = {"scripted:script": {"input": "5000000", "output": "5000000"}}
