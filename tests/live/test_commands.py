@@ -248,6 +248,14 @@ async def test_the_doctor_has_the_last_words_of_a_tool_server(tmp_path: Path):
     assert "no program 'no-such-program --stdio'; arguments belong into" in said["absent"]
 
 
+async def test_limits_says_who_has_none_and_what_is_no_tier(tmp_path: Path, database_url: str):
+    given = {"folder": tmp_path, "PARLOUR_DATABASE_URL": database_url}
+    _, out, _ = await run("limits", "local", "--workspace", "local", **given)
+    assert "no limits" in out
+    _, out, _ = await run("limits", "ann", "--tier", "gold", **given)
+    assert "gold (not there, so free)" in out
+
+
 async def test_a_refusal_is_all_that_is_printed(tmp_path: Path):
     code, out, said = await run("serve", folder=tmp_path, PARLOUR_SECRET="short")
     assert (code, out) == (1, "")
