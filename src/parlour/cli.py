@@ -1,5 +1,4 @@
-"""The command line: serve, worker, migrate, doctor, tools, chat, token, routes, ledger, limits,
-fetch-model.
+"""The command line: each command is a function here, its work is in commands/.
 
 Imports are late: `parlour --help` answers at once.
 """

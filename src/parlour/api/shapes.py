@@ -277,18 +277,5 @@ class ApprovedToolsBody(_Shape):
     approved: list[ToolPinBody]
 
 
-class ProblemBody(BaseModel):
-    """An error, as RFC 9457 problem details."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    retryable: bool
-    request_id: str
-    errors: list[str] | None = None
-
-
 def _part(part: Any) -> dict[str, Any]:
     return msgspec.to_builtins(part)

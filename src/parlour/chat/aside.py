@@ -15,7 +15,6 @@ from typing import Protocol
 import structlog
 
 from parlour.chat.privacy import Privacy
-from parlour.chat.running import Running
 from parlour.chat.tab import Tab
 from parlour.chat.till import Till
 from parlour.domain import Principal, ThreadId, TurnId, Usage
@@ -67,15 +66,6 @@ class Asides:
         self._privacy = privacy
         self._seconds_max = seconds_max
         self._room = asyncio.Semaphore(AT_ONCE)
-
-    def during(self, running: Running) -> Aside:
-        """For a turn that runs: what is asked stands on its tab, and is written with its end."""
-        whose = For(running.principal, running.thread, running.turn)
-
-        async def aside(prompt: list[ChatMessage], *, max_tokens: int, purpose: str) -> str:
-            return await self._ask(whose, running.tab, prompt, max_tokens, purpose)
-
-        return aside
 
     def after(self, whose: For) -> Aside:
         """For a turn that has ended: what is asked is reserved for itself and booked at once."""

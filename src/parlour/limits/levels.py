@@ -57,11 +57,6 @@ class Bounds:
         """Whether there is a limit in money."""
         return self.dollars_per_day is not None or self.dollars_per_month is not None
 
-    @property
-    def monthly(self) -> bool:
-        """Whether there is a limit for months."""
-        return self.tokens_per_month is not None or self.dollars_per_month is not None
-
 
 @dataclass(frozen=True, slots=True)
 class Subject:

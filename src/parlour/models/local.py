@@ -44,11 +44,6 @@ from parlour.models.openai import OpenAIReader
 from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
 from parlour.models.wire import Wire, WireLimits
 
-ABOUT = (
-    "This is a small demo model that runs on your own machine and makes mistakes; to connect a "
-    "real one, set OPENAI_API_KEY or ANTHROPIC_API_KEY, or PARLOUR_MODEL and OPENAI_BASE_URL for "
-    "a model server of your own."
-)
 FETCH_COMMAND = "parlour fetch-model"  # what people type to get weights; named in sentences
 
 CONTEXT_TOKENS = 8_192

@@ -15,18 +15,15 @@ from parlour import __version__
 from parlour.errors import ConfigurationError
 
 OPERATION = "gen_ai.operation.name"
-PROVIDER = "gen_ai.provider.name"
 REQUEST_MODEL = "gen_ai.request.model"
 RESPONSE_MODEL = "gen_ai.response.model"
 FINISH_REASONS = "gen_ai.response.finish_reasons"
 INPUT_TOKENS = "gen_ai.usage.input_tokens"
 OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
 TOOL_NAME = "gen_ai.tool.name"
-TOOL_CALL = "gen_ai.tool.call.id"
 CONVERSATION = "gen_ai.conversation.id"
 TURN = "parlour.turn"
 WORKSPACE = "parlour.workspace"
-PURPOSE = "parlour.purpose"
 STATUS = "parlour.status"
 VERDICT = "parlour.verdict"
 FOLLOWUPS = "parlour.followups"

@@ -29,7 +29,6 @@ WORDS = {  # of each kind, in its placeholder
 }
 PLACEHOLDER = re.compile(r"\\?\[([A-Z]{2,6}_[1-9]\d{0,3})\\?\]")  # some models escape brackets
 MARK = re.compile(rb"\[[A-Z]{2,6}_[1-9]")  # the same, roughly, in JSON bytes
-LONGEST = 16  # characters of a placeholder, escapes included
 NUMBER_MIN = 1_000_000  # a smaller one is nobody's
 LABEL_CHARS_MAX = 40  # of a field's name, which may say what its value is
 
