@@ -493,3 +493,25 @@ async def test_a_reader_resumes_a_turn_that_went_on_from_every_event(desk: House
     whole = await desk.read("c1", turn)
     for frame in whole[:-1]:
         assert await desk.read("c1", turn, frame.id) == whole[frame.seq :]
+
+
+async def test_who_decided_is_told_what_is_told_where_the_question_was_asked(
+    open_house: OpenHouse, notes: Notes
+):
+    own = {"text": {"en": "Words for the page alone."}, "surfaces": ["chat"]}
+    policy = {"disclosure": {"add": {"own": own}}}
+    script: Script = [calling(("add_note", NOTE))]
+    async with open_house(script, mcp={"notes": notes.server()}, policy=policy) as house:
+        await listed(house)
+        message = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "go"}]}
+        _, told = await house.get("/api/disclosures?surface=chat")
+        shown = {"disclosure_receipt": told["edition"]}
+        asking = {"id": "c1", "messages": [message], **shown}
+        async with house.http.post(f"{house.url}/api/chat", json=asking) as response:
+            assert response.status == 200, await response.text()
+            await response.read()
+        _, body = await house.get("/api/threads/c1/approvals")
+        frames = await decide_and_read(house, "c1", body["approvals"][0]["id"])
+        plan = events_of(frames)[0]
+        assert isinstance(plan, ev.Plan)
+        assert "Words for the page alone." in plan.disclosure

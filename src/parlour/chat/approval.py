@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from parlour.chat.ask import Ask, Started
+from parlour.chat.ask import Ask, Started, surface_of
 from parlour.chat.gatekeeper import signed_fields
 from parlour.chat.seals import Signer, same
 from parlour.chat.turn import TurnRunner
@@ -146,6 +146,7 @@ class Decisions:
             trigger="approval",
             key=MessageId(f"~{turn}~{attempt}"),  # no client's key looks so
             target=MessageId(turn),
+            surface=surface_of(waiting.approvals[0].surface),
             waiting=waiting,
         )
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from parlour.chat.page import PageContext
 from parlour.domain import Message, MessageId, ThreadId, TurnId
@@ -53,6 +53,11 @@ class Ask:
         The page is no part of it: a retry from another page is still the same message.
         """
         return hashlib.sha256(f"{self.trigger}\0{self.target}\0{self.text}".encode()).digest()
+
+
+def surface_of(stored: str) -> Surface:
+    """A surface as it was stored; one that is not known has no words of its own."""
+    return cast("Surface", stored) if stored in get_args(Surface) else "api"
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,9 +44,8 @@ class Truth:
         principal = running.principal
         sentence = self._disclosures.answer(principal, running.ask.surface, language)
         told = with_system(prompt, TOLD.format(sentence=sentence))
-        goes_on = running.ask.waiting is not None or running.checkpoint is not None
-        running.sink.open_with(f"{sentence}\n\n", said=goes_on)
-        if goes_on:
+        running.sink.open_with(f"{sentence}\n\n", said=running.judged)
+        if running.judged or running.adopted:  # counted when it came in
             return told
         self._metrics.guardrail("humanity", "asked", "answer")
         body = {"guard": "humanity", "rule": "asked", "action": "answer", "said": sentence}

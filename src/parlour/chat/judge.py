@@ -72,7 +72,8 @@ class Judge:
         case.orders = orders
         if orders and policy.injection.user == "warn":
             running.hear(Notice(kind="injection", text=WARNING))
-        if policy.topics.allow or self.orders.classifies(running):
+        asks_topic = bool(policy.topics.allow) and not running.judged
+        if asks_topic or self.orders.classifies(running):
             case.holds = (Hold(), Hold())
         if policy.output.mode == "safe":
             case.answer_holds = (Hold(), Hold())

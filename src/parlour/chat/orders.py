@@ -53,20 +53,25 @@ class Orders:
         self._hits = hits
         self._traces = traces
 
-    async def admit(self, principal: Principal, ask: Ask) -> tuple[Ask, tuple[str, ...]]:
+    async def admit(
+        self, principal: Principal, ask: Ask, *, counted: bool = False
+    ) -> tuple[Ask, tuple[str, ...]]:
         """The question, without a page that is blocked, and the orders in it, by rule.
 
-        Raises `Refused` when the policy blocks orders in the question itself.
+        `counted`: they were when it was first admitted. Raises `Refused` when the policy blocks
+        orders in the question itself.
         """
         policy = self._policy(principal)
         rules = () if policy.user == "off" else await _orders(ask.text)
-        self._note(principal, rules, policy.user)
+        if not counted:
+            self._note(principal, rules, policy.user)
         if rules and policy.user == "block":
             raise Refused("Your message reads like an attempt to change the assistant's rules.")
         if ask.page is None or policy.documents == "off":
             return ask, rules
         on_page = await _orders(as_prompt(ask.page))
-        self._note(principal, on_page, policy.documents)
+        if not counted:
+            self._note(principal, on_page, policy.documents)
         if on_page and policy.documents == "block":
             return replace(ask, page=None), rules
         return ask, (*rules, *on_page)
@@ -125,10 +130,10 @@ class Orders:
     def _asks(self, running: Running) -> list[tuple[Reaction, str, str]]:
         """What the classifier is asked about: action, warning, and the text (empty: the question).
 
-        A turn that goes on was asked about when it began.
+        A turn that goes on after a round of tools was asked about when it began.
         """
         policy = self._policy(running.principal)
-        if not policy.classifier or running.ask.waiting is not None:
+        if not policy.classifier or running.judged:
             return []
         asks: list[tuple[Reaction, str, str]] = [(policy.user, WARNING, "")]
         if running.page is not None and running.page.words:

@@ -55,7 +55,7 @@ class QuestionBook:
             )
             for row in rows
         )
-        return Questions(Asked(rows, principal), events)
+        return Questions(Asked(rows, principal, running.ask.surface), events)
 
     def _row(self, running: Running, note: Note, place: int, expires_at: str) -> dict[str, Any]:
         same = {name: value for name, value in note.items() if name not in {"request"}}

@@ -44,6 +44,7 @@ class Running:
     task: asyncio.Task[None] | None = None
     stopping: bool = False
     leaving: bool = False  # this process ends: another one is to go on with the turn
+    adopted: bool = False  # another process took the question in
     checkpoint: bytes | None = None  # of the last completed round, in a turn that was taken over
     committed: asyncio.Future[bool] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
@@ -60,6 +61,11 @@ class Running:
     def thread(self) -> ThreadId:
         """The conversation it belongs to."""
         return self.ask.thread
+
+    @property
+    def judged(self) -> bool:
+        """Its question had its verdict before: no round of tools is made without one."""
+        return self.ask.waiting is not None or self.checkpoint is not None
 
     async def last_round(self) -> bytes | None:
         """Where to go on, in a turn that was taken over."""

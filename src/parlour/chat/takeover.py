@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from parlour.agent.saver import state_in
-from parlour.chat.ask import Ask
+from parlour.chat.ask import Ask, surface_of
 from parlour.chat.judge import Judge
 from parlour.chat.page import PageContext
 from parlour.chat.privacy import Privacy
@@ -90,7 +90,8 @@ class Takeover:
         Raises `Overloaded`, `Refused`, `StoreUnavailable` and what limits say.
         """
         principal = adopted.principal
-        ask, orders = await self._judge.orders.admit(principal, ask_of(adopted))
+        asked = ask_of(adopted)
+        ask, orders = await self._judge.orders.admit(principal, asked, counted=True)
         await self._room.enter(principal.workspace)
         try:
             claim = Claim(adopted.turn, adopted.answer, fence=adopted.fence)
@@ -118,6 +119,7 @@ class Takeover:
             summary=adopted.summary,
             page=ask.page,
             paged=adopted.paged,
+            adopted=True,
             checkpoint=adopted.checkpoint,
         )
         self._privacy.begin(running, masks or None)
@@ -151,7 +153,8 @@ def ask_of(adopted: Adopted) -> Ask:
     question = adopted.history[-1]
     text = "".join(part.text for part in question.parts if isinstance(part, TextPart))
     page = None if adopted.page is None else msgspec.json.decode(adopted.page, type=PageContext)
-    return Ask(thread=adopted.thread, text=text, page=page)
+    surface = surface_of(adopted.surface)
+    return Ask(thread=adopted.thread, text=text, page=page, surface=surface)
 
 
 async def said_by(adopted: Adopted, events: EventLog, plan: Plan) -> Said:

@@ -259,6 +259,7 @@ class TurnRunner:
             route=route.digest,
             owner=self.owner,
             lease_s=self._limits.lease_s,
+            surface=ask.surface,
             hidden=ask.hidden,
             masked=taken.sealed,
             alone=ask.history is not None,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import msgspec
 
@@ -29,6 +29,7 @@ class Adopted:
     turn: TurnId
     thread: ThreadId
     principal: Principal
+    surface: str  # where they talk
     question: MessageId
     answer: MessageId
     fence: int
@@ -82,13 +83,16 @@ def _adopted(row: Row, taken: list[Row], lost: LostTurn, calls: list[dict[str, o
     # What a summary covers ends with the message that it hangs on.
     rest = taken[1:] if summary is not None else taken
     history = [message_of(lost.thread, each[6:13]) for each in rest]
+    asker: dict[str, Any] = msgspec.json.decode(said)
+    surface: str = asker.get("surface", "")
     spent = Usage(estimated=bool(calls))
     for call in calls:
         spent = spent + Usage(**{bucket: call[bucket] for bucket in BUCKETS})  # pyright: ignore[reportArgumentType]
     return Adopted(
         turn=lost.id,
         thread=lost.thread,
-        principal=principal_of(lost.workspace, lost.user, msgspec.json.decode(said)),
+        principal=principal_of(lost.workspace, lost.user, asker),
+        surface=surface,
         question=question,
         answer=lost.assistant_message,
         fence=fence,

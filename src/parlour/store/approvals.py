@@ -53,6 +53,7 @@ class Approval:
     attempts: int
     open: bool
     expired: bool
+    surface: str  # where the person talks who is asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,13 @@ class Asked:
 
     rows: Sequence[dict[str, Any]]
     principal: Principal
+    surface: str
 
     def values(self) -> dict[str, Any]:
         """For the statement that ends the turn."""
         return {
             "asked": _encode(self.rows).decode(),
-            "principal": _encode(plain(self.principal)).decode(),
+            "principal": asker(self.principal, self.surface),
         }
 
 
@@ -77,7 +79,7 @@ class WaitingTurn:
     turn: TurnId
     thread: ThreadId
     message: MessageId
-    principal: Principal
+    principal: Principal  # who decided last
     parts: tuple[Part, ...]
     events: bytes | None
     checkpoint: bytes
@@ -129,7 +131,7 @@ class Approvals:
                 "id": approval.id,
                 "decision": decision,
                 "seal": seal,
-                "principal": _encode(plain(principal)).decode(),
+                "principal": asker(principal, approval.surface),
             },
         )
         return bool(rows)
@@ -213,8 +215,14 @@ def plain(principal: Principal) -> dict[str, Any]:
     }
 
 
+def asker(principal: Principal, surface: str) -> str:
+    """Who asks and where they talk, as JSON, for whoever goes on with their turn."""
+    return _encode({**plain(principal), "surface": surface}).decode()
+
+
 def principal_of(workspace: str, user: str, said: dict[str, Any]) -> Principal:
-    """The inverse of `plain`."""
+    """The inverse of `plain`, and of `asker`, whose surface is read apart."""
+    said.pop("surface", None)
     roles = frozenset(said.pop("roles"))
     return Principal(WorkspaceId(workspace), UserId(user), roles=roles, **said)
 
@@ -228,13 +236,15 @@ def _approval(row: Row) -> Approval:
     values[8] = msgspec.json.decode(values[8])
     values[13] = bytes(values[13])
     values[19] = None if values[19] is None else bytes(values[19])
+    values[-1] = msgspec.json.decode(values[-1]).get("surface", "")
     return Approval(*values)
 
 
 _COLUMNS: LiteralString = """
 SELECT approvals.id, approvals.thread, turn, call_id, name, server, tool, approvals.title,
   arguments::text, digest, acts_as, undoable, reason, signature, expires_at, decision, cause,
-  decided_by, decided_at, seal, attempts, closed_at IS NULL, expires_at <= now()
+  decided_by, decided_at, seal, attempts, closed_at IS NULL, expires_at <= now(),
+  principal::text
 FROM approvals
 """
 

@@ -27,7 +27,7 @@ from parlour.domain import (
     TurnStatus,
 )
 from parlour.errors import KeyReused, MessageNotFound, ThreadNotFound, TurnInProgress
-from parlour.store.approvals import plain
+from parlour.store.approvals import asker
 from parlour.store.claim_sql import CLAIM, Trigger
 from parlour.store.database import Connection, Database, Row, answering
 from parlour.store.masked import SealedValue, add_masked
@@ -68,6 +68,7 @@ class NewTurn:
     target: MessageId | None = None
     trigger: Trigger = "submit"
     lease_s: float = 15.0
+    surface: str = ""  # where the person talks, for whoever goes on with the turn
     hidden: bool = False  # a new thread is left out of lists
     alone: bool = False  # no other process could go on with it: its history is not stored
     masked: tuple[SealedValue, ...] = ()  # what placeholders in `parts` stand for
@@ -264,7 +265,7 @@ def _values(new: NewTurn, window: int) -> dict[str, Any]:
         "hidden": new.hidden,
         "model": new.model,
         "route": new.route,
-        "principal": None if new.alone else _encode(plain(new.principal)).decode(),
+        "principal": None if new.alone else asker(new.principal, new.surface),
         "owner": new.owner,
         "lease": new.lease_s,
         "title": title_of(new.parts) if new.trigger == "submit" else "",
