@@ -69,6 +69,43 @@ async def test_what_presidio_finds_is_masked_on_the_page_and_in_tool_results(
         assert last_result(it) == "Medical license [ID_1]"
 
 
+async def test_a_number_that_only_its_column_tells_is_hidden_from_the_model_too(
+    open_house: OpenHouse,
+):
+    rows = [["Ann", 5], ["Bob, who has moved twice", 6], ["Eve", 219099999]]
+    table = json.dumps({"columns": ["name", "SSN"], "rows": rows})
+    async with open_house(look_up("say", text=table), policy=ALL, mcp={"odd": SERVER}) as it:
+        await listed(it, "odd__say")
+        assert "219099999" in said(await it.ask("c1", "look"))  # its owner reads it
+        assert last_result(it).endswith('["Eve", [ID_1]]]}')
+
+
+async def test_what_presidio_finds_in_a_table_alone_is_hidden_in_it(
+    open_house: OpenHouse, database_url: str
+):
+    policy = {"privacy": {"national_id": "mask", "presidio": True}}
+    written = f"Medical license {LICENSE}".replace("B", "\\u0042")  # only the table has it plainly
+    table = '{"columns": ["text"], "rows": [["' + written + '"]]}'
+    async with open_house(look_up("say", text=table), policy=policy, mcp={"odd": SERVER}) as it:
+        await listed(it, "odd__say")
+        await it.ask("c1", "look")
+        assert LICENSE in await shown_to_owner(it)
+    assert LICENSE not in await rows(database_url, "messages")
+
+
+async def test_what_is_older_than_the_policy_can_be_read_by_its_owner_afterwards(
+    open_house: OpenHouse,
+):
+    """Its placeholder was made for the prompt alone, in a turn without any tool."""
+    async with open_house(ECHO) as it:
+        await it.ask("c1", f"I am {MAIL}")
+    echo: Script = [{"when": ".", "steps": [{"text": "You are [EMAIL_1]."}]}]
+    async with open_house(echo, policy=MASK) as it:
+        assert said(await it.ask("c1", "who am I?")) == f"You are {MAIL}."
+    async with open_house(echo, policy=MASK) as it:
+        assert f"You are {MAIL}." in await shown_to_owner(it)
+
+
 async def test_a_placeholder_that_no_message_shows_is_not_given_to_another_value(
     open_house: OpenHouse,
 ):

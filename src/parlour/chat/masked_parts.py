@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 import msgspec
 
@@ -25,6 +26,18 @@ def with_texts(message: Message, change: Callable[[str], str]) -> Message:
         for part in message.parts
     )
     return replace(message, parts=parts)
+
+
+def strings_in(value: Any) -> Iterator[str]:
+    """Every text in a JSON value, without the names of fields."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in cast("dict[str, Any]", value).values():
+            yield from strings_in(inner)
+    elif isinstance(value, list):
+        for inner in cast("list[Any]", value):
+            yield from strings_in(inner)
 
 
 def restored(part: Part, masks: Masks, trusted: Sequence[str]) -> Part:

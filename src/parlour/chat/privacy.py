@@ -14,31 +14,26 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+import structlog
 
 from parlour.agent.gate import ProgressReport
 from parlour.chat.ask import Ask
 from parlour.chat.context import with_system
-from parlour.chat.masked_parts import restored, texts_of, with_texts
+from parlour.chat.masked_parts import restored, strings_in, texts_of, with_texts
 from parlour.chat.outflow import OutFilter
 from parlour.chat.page import PageContext
 from parlour.chat.personal import INLINE_CHARS_MAX, Search, refused
 from parlour.chat.rule_hits import RuleHits
 from parlour.chat.running import Running
-from parlour.domain import (
-    Message,
-    Principal,
-    Thread,
-    ThreadId,
-    ToolOutcome,
-    ToolRequest,
-    TurnId,
-)
+from parlour.chat.sealed import SealedMasks
+from parlour.domain import Message, Principal, Thread, ThreadId, ToolOutcome, ToolRequest, TurnId
+from parlour.errors import StoreUnavailable
 from parlour.events.types import Notice
 from parlour.models.port import ChatMessage
 from parlour.policy import Policies
 from parlour.policy_safety import PrivacyPolicy
 from parlour.safety.personal.find import Finder, Found, find
-from parlour.safety.personal.masks import MARK, Masked, Masks, placeholders
+from parlour.safety.personal.masks import MARK, Masks, placeholders
 from parlour.safety.personal.vault import Sealer
 from parlour.safety.personal.whole import WholePlaceholders
 from parlour.store.masked import MaskedValues, SealedValue
@@ -48,6 +43,8 @@ EXPLAINED = (
     "you. Use them exactly as they are wherever you would write the data itself; people see it."
 )
 _CLEAN_MAX = 20_000  # texts remembered as free of personal data
+
+log = structlog.get_logger("parlour.privacy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +69,7 @@ class Privacy:
         hits: RuleHits,
         finder: Finder | None = None,
     ) -> None:
-        self._store = store
-        self._sealer = sealer
+        self._sealed = SealedMasks(store, sealer)
         self._policies = policies
         self._hits = hits
         self._search = Search(finder)
@@ -108,13 +104,13 @@ class Privacy:
         if page is not None:
             hidden = await self._search.hidden(policy, masks, page, kinds)
             kept = replace(kept, page=msgspec.convert(hidden, PageContext))
-        return Taken(kept, masks, self._seal(principal, ask.thread, masks))
+        return Taken(kept, masks, self._sealed.fresh(principal, ask.thread, masks))
 
     def begin(self, running: Running, masks: Masks | None) -> None:
         """A turn begins: its readers are served from its own masks, which may grow."""
         if masks is None and not self._policy(running.principal).kinds("mask", "block"):
             return
-        running.masks = masks or Masks()
+        running.masks = Masks() if masks is None else masks
         self._live[running.turn] = running.masks
         hidden = [name for name in running.masks.values if name in running.ask.text]
         if hidden:
@@ -131,8 +127,9 @@ class Privacy:
         kinds = policy.kinds("mask", "block")
         masks = running.masks
         if any(placeholders(str(message["content"])) for message in messages):
-            masks = running.masks = running.masks or Masks()
-            self._live[running.turn] = masks
+            if masks is None:  # else its readers have it already
+                masks = running.masks = Masks()
+                self._live[running.turn] = masks
             await self._complete(running, masks)
         if masks is not None and kinds and not all(self._is_clean(m, kinds) for m in messages[1:]):
             await self._complete(running, masks)
@@ -168,7 +165,7 @@ class Privacy:
             return prompt
         masks = await self.load(principal, thread)
         hidden = [self._hidden(masks, kinds, message) for message in prompt]
-        await self.add(self._seal(principal, thread, masks))
+        await self.add(self._sealed.fresh(principal, thread, masks))
         return hidden
 
     def filters(self, running: Running) -> list[OutFilter]:
@@ -198,12 +195,17 @@ class Privacy:
         await self._complete(running, masks)
         hits = await self._search.text(policy, outcome.text, kinds) if kinds else []
         self._count(running.principal, hits, running)
+        shown = "\n".join(strings_in(outcome.widget)) if policy.presidio and kinds else ""
+        named = await self._search.text(policy, shown, kinds)
 
         def hide() -> ToolOutcome:
             text = masks.replaced(outcome.text, hits)
-            return replace(outcome, text=text, widget=masks.mask_all(outcome.widget, kinds))
+            masks.replaced(shown, named)  # known from here on, and so hidden in the widget
+            widget = masks.mask_all(outcome.widget, kinds)
+            # What only the name of a column has given away stands in the text, too.
+            return replace(outcome, text=masks.replaced(text, ()), widget=widget)
 
-        long = len(outcome.text) > INLINE_CHARS_MAX
+        long = len(outcome.text) > INLINE_CHARS_MAX or outcome.widget is not None
         hidden = await asyncio.to_thread(hide) if long else hide()
         await self.keep(running)
         return hidden
@@ -221,10 +223,17 @@ class Privacy:
         return hidden
 
     async def keep(self, running: Running) -> None:
-        """Store what was masked during the turn. The turn is committed by now."""
+        """Store what was masked during the turn, which is committed by now. What the store does
+        not take stays for the next time."""
         masks = running.masks
-        if masks is not None and masks.fresh:
-            await self._store.add(self._seal(running.principal, running.thread, masks))
+        if masks is None or not masks.fresh:
+            return
+        fresh = masks.fresh
+        try:
+            await self._sealed.add(self._sealed.fresh(running.principal, running.thread, masks))
+        except StoreUnavailable:
+            masks.fresh = [*fresh, *masks.fresh]
+            log.warning("masked_values_not_kept", turn_id=running.turn, count=len(masks.fresh))
 
     async def title(
         self, principal: Principal, thread: ThreadId, text: str
@@ -235,18 +244,17 @@ class Privacy:
             return text, []
         masks = await self.load(principal, thread)
         masked = masks.mask(text, kinds)
-        return masked, list(self._seal(principal, thread, masks))
+        return masked, list(self._sealed.fresh(principal, thread, masks))
 
     async def add(self, values: Sequence[SealedValue]) -> None:
         """Keep the values of a title."""
-        if values:
-            await self._store.add(values)
+        await self._sealed.add(values)
 
     # --- out, to the owner ---
 
     async def load(self, principal: Principal, thread: ThreadId) -> Masks:
         """The masks of one of the user's conversations."""
-        found = (await self._load(principal, [thread])).get(thread)
+        found = (await self._sealed.of(principal, [thread])).get(thread)
         # One without a readable value is still one.
         return Masks(whole=True) if found is None else found
 
@@ -297,7 +305,7 @@ class Privacy:
         marked = [thread.id for thread in page if placeholders(thread.title)]
         if not marked:
             return page
-        known = await self._load(principal, marked)
+        known = await self._sealed.of(principal, marked)
         return [
             replace(thread, title=known[thread.id].restore(thread.title))
             if thread.id in known
@@ -358,36 +366,3 @@ class Privacy:
         if message.get("tool_calls"):
             hidden["tool_calls"] = masks.mask_all(message["tool_calls"], kinds)
         return hidden
-
-    def _seal(
-        self, principal: Principal, thread: ThreadId, masks: Masks
-    ) -> tuple[SealedValue, ...]:
-        fresh, masks.fresh = masks.fresh, []
-
-        def sealed(entry: Masked) -> SealedValue:
-            place = _place(principal, thread, entry.placeholder)
-            return SealedValue(
-                thread,
-                entry.placeholder,
-                self._sealer.seal(entry.value, place),
-                self._sealer.digest(entry.value, place),
-            )
-
-        return tuple(map(sealed, fresh))
-
-    async def _load(
-        self, principal: Principal, threads: Sequence[ThreadId]
-    ) -> dict[ThreadId, Masks]:
-        known: dict[ThreadId, dict[str, str | None]] = {}
-        for row in await self._store.of(principal, threads):
-            place = _place(principal, row.thread, row.placeholder)
-            value = self._sealer.open(bytes(row.sealed), place)
-            known.setdefault(row.thread, {})[row.placeholder] = value
-        return {
-            thread: Masks({n: v for n, v in values.items() if v is not None}, values, whole=True)
-            for thread, values in known.items()
-        }
-
-
-def _place(principal: Principal, thread: ThreadId, placeholder: str) -> str:
-    return "\0".join((principal.workspace, principal.user, thread, placeholder))

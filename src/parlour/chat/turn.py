@@ -356,6 +356,8 @@ class TurnRunner:
             # A model can be done, or a stop arrive, before the claim is committed.
             kept = await running.committed
             await running.tab.close(kept=kept)
+            if kept:
+                await self._privacy.keep(running)
             if kept and isinstance(problem, TurnLost) and await self._handed_over(running):
                 handed = True
             elif kept:

@@ -55,8 +55,9 @@ _IPV6 = re.compile(
     r"(?<![\w:.])[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{1,39}(?:\d{1,3}(?:\.\d{1,3}){3})?(?![\w:])"
 )
 _PHONES = (
-    # + or 00 and a country; grouped as people do
-    re.compile(r"(?<![\w+])(?<!\d )(?:\+|00)[1-9]\d{0,2}(?:[ ./-]?\(?\d{1,5}\)?){2,6}(?![\d-])"),
+    # + or 00 and a country; grouped as people do. A group gives no digit back: with six of them a
+    # long number would be tried in thousands of ways.
+    re.compile(r"(?<![\w+])(?<!\d )(?:\+|00)[1-9]\d{0,2}(?:[ ./-]?\(?\d{1,5}+\)?){2,6}(?![\d-])"),
     re.compile(r"(?<![\w.-])(?<!\d )\(?[2-9]\d{2}\)?[ .-][2-9]\d{2}[.-]\d{4}(?![\w-]|\.\d)"),
     re.compile(r"(?<![\w.,-])(?<!\d )0[1-9](?:[ .-]\d{2}){4}(?![\w-]|\.\d)"),
     re.compile(
