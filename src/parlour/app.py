@@ -132,6 +132,7 @@ async def build(settings: Settings, *, clock: Now = utc_now) -> Services:
         pins=ground.pins,
         runner=runner,
         privacy=ground.privacy,
+        judge=ground.judge,
         approvals=deciding,
         keeper=Keeper(
             runner=runner,

@@ -19,6 +19,7 @@ from parlour.api.access import LOCAL, Access
 from parlour.api.mcp import McpFace
 from parlour.api.sse import StreamWatch
 from parlour.chat.approval import Decisions
+from parlour.chat.judge import Judge
 from parlour.chat.keeper import Keeper
 from parlour.chat.privacy import Privacy
 from parlour.chat.reading import Readings
@@ -75,6 +76,7 @@ class Services:
     pins: Pins
     runner: TurnRunner
     privacy: Privacy
+    judge: Judge
     approvals: Decisions
     keeper: Keeper
     till: Till
@@ -125,15 +127,17 @@ class Services:
 
     async def _warm(self) -> None:
         """What the first question would wait for, in the background: the one local user's tool
-        servers start, and the embedded model loads and reads what every question begins with."""
+        servers start, and the embedded model loads and reads what every question begins with, the
+        verifier's too."""
         specs = await self.toolbox.specs(LOCAL) if self.access.local else ()
         await self.till.ready(self.model.name)
         model = self.model
-        if isinstance(model, Warmable):
-            try:
+        try:
+            await self.judge.warm()  # first: a verdict has seconds, an answer has minutes
+            if isinstance(model, Warmable):
                 await model.warm(specs)
-            except Upstream as error:
-                log.warning("model_not_warm", code=error.code, error=str(error))
+        except Upstream as error:
+            log.warning("model_not_warm", code=error.code, error=str(error))
 
     def step_back(self) -> None:
         """Say from now on that this process is not ready; it serves all the same."""

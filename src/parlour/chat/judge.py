@@ -24,10 +24,11 @@ from parlour.chat.rule_hits import RuleHits
 from parlour.chat.running import Running
 from parlour.errors import Problem
 from parlour.events.types import Notice
-from parlour.models.port import ChatMessage, Model, ModelReply, ModelRequest, ModelSink
+from parlour.models.port import ChatMessage, Model, ModelReply, ModelRequest, ModelSink, Warmable
 from parlour.models.routed import Router
+from parlour.models.routing import DEFAULT
 from parlour.policy import Policies
-from parlour.policy_safety import OutputPolicy
+from parlour.policy_safety import OutputPolicy, TopicsPolicy
 from parlour.safety import topics
 from parlour.safety.disclosures.engine import Disclosures
 from parlour.safety.output.check import Breach, OutputCheck
@@ -77,6 +78,15 @@ class Judge:
             case.holds = (Hold(), Hold())
         if policy.output.mode == "safe":
             case.answer_holds = (Hold(), Hold())
+
+    async def warm(self) -> None:
+        """Let embedded models read what every question to the verifier begins with."""
+        asked = [policy for policy in self._policies.all() if policy.topics.allow]
+        routes = {p.topics.route or next(iter(p.routes.use), DEFAULT): p.topics for p in asked}
+        for route, topic in routes.items():  # the examples are the same for all topics
+            model = self._router.client(route)
+            if isinstance(model, Warmable):
+                await model.stream(_to_verifier(topic, topics.WARM, ""), _Deaf())
 
     def filters(self, running: Running) -> tuple[list[OutFilter], list[OutFilter]]:
         """What the answer and the reasoning pass last: the output's holds, then the question's."""
@@ -148,7 +158,7 @@ class Judge:
 
     async def _on_topic(self, running: Running, asked: str, before: str) -> bool:
         policy = self._policies.of(running.principal.workspace).topics
-        if not policy.allow:
+        if not policy.allow or topics.passes(asked):
             return True
         with self.traces.span("input.topic") as span:
             verdict = await self._ask_topic(running, asked, before)
@@ -164,11 +174,7 @@ class Judge:
         """The verifier's verdict on a text; None when it gives none in time."""
         workspace = running.principal.workspace
         policy = self._policies.of(workspace).topics
-        request = ModelRequest(
-            messages=list(topics.question(policy.allow, text, before)),
-            max_tokens=topics.TOKENS_MAX,
-            temperature=0,
-        )
+        request = _to_verifier(policy, text, before)
         model: Model = self._router.model(
             workspace, turn=running.turn, meter=running.tab.meter("verifier")
         )
@@ -288,6 +294,11 @@ class _Deaf:
 
     def flush(self) -> None:
         """Nobody reads."""
+
+
+def _to_verifier(policy: TopicsPolicy, text: str, before: str) -> ModelRequest:
+    messages = topics.question(policy.allow, text, before)
+    return ModelRequest(messages=list(messages), max_tokens=topics.TOKENS_MAX, temperature=0)
 
 
 def _last_words(prompt: Sequence[ChatMessage]) -> tuple[str, str]:

@@ -12,9 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from parlour.safety.small_talk import is_small_talk
+
 TEXT_CHARS_MAX = 4_000  # of what is judged: its beginning and its end say what it is about
 BEFORE_CHARS_MAX = 400  # of what was said before: enough to know what it was about
 TOKENS_MAX = 5
+WARM = "hello"  # a message like any other, for a model that is to have read the examples before
 
 _SYSTEM = """\
 An assistant helps with its topics only. Does the message fit them? Answer yes or no.
@@ -41,14 +44,19 @@ _EXAMPLES: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
     (_PLANTS, "", "Are you a computer?", "yes"),
     (_PAPERS, "", "How do I learn the guitar?", "no"),
     (_MEALS, "", "and for six people?", "yes"),
+    (_PAPERS, "", "Why did our costs rise in May?", "yes"),
     (_PAPERS, "Two invoices are overdue, from Smith and from Lee.", "why?", "yes"),
     (_PLANTS, "Water ferns twice a week.", "Which pots are in stock?", "yes"),
     (_MEALS, "You need flour, eggs and milk.", "How many rings has Saturn?", "no"),
     (_TRAVEL, "", "Who invented the telephone?", "no"),
+    (_TRAVEL, "", "I cannot sign in, where do I get a new code?", "yes"),
     (_PAPERS, "", "Draft a reply to the supplier", "yes"),
     (_PLANTS, "", "My back hurts, what can I do?", "no"),
     (_MEALS, "", "Who made you?", "yes"),
     (_PAPERS, "", "Fix this C++ program", "no"),
+    (_MEALS, "", "take that back", "yes"),
+    (_PLANTS, "", "Write a letter to my aunt", "no"),
+    (_TRAVEL, "", "My washing machine leaks", "no"),
     (_TRAVEL, "", "not that one", "yes"),
     (_TRAVEL, "", "Show my trips of last week", "yes"),
 )
@@ -62,6 +70,11 @@ def question(topics: Sequence[str], text: str, before: str = "") -> list[dict[st
         asked.append({"role": "user", "content": _case(allowed, message, said)})
         asked.append({"role": "assistant", "content": answer})
     return [*asked, {"role": "user", "content": _case(topics, text, before)}]
+
+
+def passes(text: str) -> bool:
+    """Whether a message needs no verdict: a greeting, thanks or a farewell and nothing else."""
+    return is_small_talk(text)
 
 
 def verdict(reply: str) -> bool | None:
