@@ -121,18 +121,22 @@ def _one_key_one_turn(evidence: Evidence) -> Iterator[str]:
 
 
 def _one_key_one_generation(evidence: Evidence) -> Iterator[str]:
-    """At most one more for each kill, and for each post that was refused as the store failed.
+    """At most one more for each kill, for each post that was refused as the store failed, and for
+    each call that was made again because its line broke before the answer.
 
     The model is called beside the commit (ADR 0008): a message whose commit fails is not
-    acknowledged and its call is cut off, but upstream may have begun to speak.
+    acknowledged and its call is cut off, but upstream may have begun to speak. So it may have on a
+    line that lets nothing through.
     """
+    broken = evidence.broken_lines()
     for message in evidence.messages:
         spoke = [g for g in evidence.of_key(message.key) if g.tokens]
         refused = sum(attempt.code == "store_unavailable" for attempt in message.attempts)
-        if len(spoke) > 1 + evidence.kills + refused:
+        again = sum(broken[turn] for turn in {attempt.turn for attempt in message.acked})
+        if len(spoke) > 1 + evidence.kills + refused + again:
             yield (
                 f"{message.key}: {len(spoke)} generations, {evidence.kills} kills in all, "
-                f"{refused} posts of it refused by the store"
+                f"{refused} posts of it refused by the store, {again} lines broken before an answer"
             )
 
 

@@ -5,8 +5,12 @@ Times are of one monotonic clock: the harness, its clients and the provider live
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
+
+HUNG_UP = "upstream_disconnected"  # after the request was sent, and before a byte of its answer
 
 
 @dataclass(slots=True)
@@ -91,6 +95,13 @@ class Evidence:
     def of_key(self, key: str) -> list[Generation]:
         """Every reply that upstream began for a message."""
         return [generation for generation in self.generations if generation.key == key]
+
+    def broken_lines(self) -> Counter[str]:
+        """By turn, how often its line to upstream broke before the answer, so that it asked again.
+        The processes say so themselves; upstream may have spoken, and nobody can have heard it."""
+        lines = [line for log in self.logs.values() for line in log.splitlines()]
+        said = [json.loads(line) for line in lines if b'"event": "route_failed"' in line]
+        return Counter(e["turn_id"] for e in said if e["again"] and e["code"] == HUNG_UP)
 
     def frozen_s(self, process: str, from_s: float, to_s: float) -> float:
         """How long a process was frozen in that time."""

@@ -96,6 +96,27 @@ def test_a_second_generation_needs_a_kill_or_a_refusal_by_the_store() -> None:
     assert broken(found) == set()
 
 
+@pytest.mark.parametrize(
+    ("code", "again", "allowed"),
+    [
+        ("upstream_disconnected", "true", True),
+        ("upstream_disconnected", "false", False),
+        ("upstream_cut_off", "true", False),
+    ],
+)
+def test_a_call_whose_line_broke_before_the_answer_may_have_been_answered(
+    code: str, again: str, allowed: bool
+) -> None:
+    found = evidence(message("k"))
+    found.generations *= 2
+    assert "one key, one generation" in broken(found)
+    line = f'{{"code": "{code}", "again": {again}, "event": "route_failed", "turn_id": "%s"}}\n'
+    found.logs = {"web0": b"a line of uvicorn\n" + (line % "other").encode()}
+    assert "one key, one generation" in broken(found)
+    found.logs["web1"] = (line % "t").encode()
+    assert ("one key, one generation" not in broken(found)) is allowed
+
+
 def test_only_the_time_in_which_the_one_who_listened_was_frozen_does_not_count() -> None:
     for process, from_s, broken_there in (
         ("web0", 0.0, False),
