@@ -20,6 +20,8 @@ from tests.live.process import Served, script, served
 
 SIZES = ((1280, 800), (390, 844))
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+# Colours fade into those of another scheme, and have no contrast in between.
+COLOURED = "() => !document.getAnimations().some((one) => one instanceof CSSTransition)"
 PICTURES = os.environ.get("PARLOUR_PICTURES")  # a folder: keep what the page looked like
 GONE_MS = 60_000  # a lease, and the look for those that are over
 
@@ -52,6 +54,7 @@ async def looks_well(desk: Desk) -> None:
         await desk.page.set_viewport_size({"width": width, "height": height})
         for scheme in SCHEMES:
             await desk.page.emulate_media(color_scheme=scheme)
+            await desk.page.wait_for_function(COLOURED)
             assert await desk.axe() == []
             wide = await desk.page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width
