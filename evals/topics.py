@@ -20,22 +20,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from evals.topic_sets import SETS, Asked, Product
 from parlour import parts
-from parlour.models.port import Model, ModelRequest
+from parlour.models.port import Model, ModelRequest, Unheard
 from parlour.safety import topics
 from parlour.settings import read_settings
-
-
-class Deaf:
-    """Hears nothing: the verdict is in the reply."""
-
-    def text(self, text: str) -> None:
-        del text
-
-    def reasoning(self, text: str) -> None:
-        del text
-
-    def flush(self) -> None:
-        pass
 
 
 async def main() -> None:
@@ -66,7 +53,7 @@ async def ask(
             temperature=0,
         )
         began = time.monotonic()
-        said = topics.verdict((await model.stream(request, Deaf())).text)
+        said = topics.verdict((await model.stream(request, Unheard())).text)
         took += time.monotonic() - began
         unsure += said is None
         if said is not None and said == (kind == "others"):

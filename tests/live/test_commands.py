@@ -16,6 +16,7 @@ from parlour.store.database import Database
 from parlour.store.tool_pins import Seen, ToolPins
 from tests.live.process import Served, environment, run, served
 from tests.postgres import fresh_database
+from tests.upstream import Reply, Upstream
 
 PASSWORD = "hunter2"
 SECRET = "a secret of at least thirty-two characters"
@@ -83,6 +84,28 @@ async def test_the_doctor_says_what_is_wrong(tmp_path: Path):
     (line,) = [line for line in found.splitlines() if line.startswith("✗ database")]
     assert "PARLOUR_DATABASE_URL" in line
     assert "Traceback" not in found + said
+
+
+async def test_the_doctor_asks_the_model_for_one_word(tmp_path: Path, database_url: str):
+    async with Upstream() as upstream:
+        settings = {
+            "PARLOUR_DATABASE_URL": database_url,
+            "PARLOUR_MODEL": "openai:mock-1",
+            "OPENAI_API_KEY": "sk-test",
+            "OPENAI_BASE_URL": upstream.openai_url,
+        }
+        code, found, _ = await run("doctor", folder=tmp_path, **settings)
+        assert (code, len(upstream.requests)) == (0, 1)
+        assert upstream.requests[0].body["max_tokens"] == 64
+        assert "✓ model        openai:mock-1 answers, as mock-1" in found
+        upstream.next(Reply(fault="bad_key"))
+        code, found, _ = await run("doctor", folder=tmp_path, **settings)
+        assert code == 1
+        assert "(upstream_key_rejected)" in found
+    code, found, said = await run("doctor", folder=tmp_path, **settings)
+    assert code == 1
+    assert "(upstream_unreachable)" in found
+    assert "sk-test" not in found + said
 
 
 WRONG: dict[str, tuple[dict[str, str], list[str]]] = {

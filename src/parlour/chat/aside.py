@@ -20,7 +20,7 @@ from parlour.chat.till import Till
 from parlour.domain import Principal, ThreadId, TurnId, Usage
 from parlour.errors import StoreUnavailable
 from parlour.events.types import Event
-from parlour.models.port import ChatMessage, ModelRequest
+from parlour.models.port import ChatMessage, ModelRequest, Unheard
 from parlour.models.routed import Router
 from parlour.store.ledger import Ledger
 
@@ -74,7 +74,7 @@ class Asides:
             entry = self._till.beside(whose.principal)
             # A name of its own: the reservations of the turn itself are given back by name.
             name = TurnId(f"{whose.turn}+{secrets.token_hex(4)}")
-            tab = Tab(self._till, whose.principal, name, _Unheard(), entry)
+            tab = Tab(self._till, whose.principal, name, _Untold(), entry)
             try:
                 return await self._ask(whose, tab, prompt, max_tokens, purpose)
             finally:
@@ -96,7 +96,7 @@ class Asides:
         prompt = await self._privacy.hide(whose.principal, whose.thread, prompt)
         request = ModelRequest(messages=prompt, max_tokens=max_tokens)
         async with asyncio.timeout(self._seconds_max), self._room:
-            reply = await model.stream(request, _Unheard())
+            reply = await model.stream(request, Unheard())
         return reply.text
 
     async def _book(self, whose: For, tab: Tab) -> None:
@@ -111,17 +111,8 @@ class Asides:
             log.warning("aside_not_booked", calls=len(tab.calls), error=str(error))
 
 
-class _Unheard:
-    """A sink and a report that nobody listens to; the reply has it all."""
-
-    def text(self, text: str) -> None:
-        """Not shown."""
-
-    def reasoning(self, text: str) -> None:
-        """Not shown."""
-
-    def flush(self) -> None:
-        """Nobody waits."""
+class _Untold:
+    """A report that nobody listens to."""
 
     def used(self, usage: Usage, cost_micros: int | None = None) -> None:
         """Booked from the tab."""

