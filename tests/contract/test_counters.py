@@ -126,6 +126,18 @@ async def test_a_turn_that_another_process_goes_on_with_is_not_in_its_own_way(
     assert await refused(counters, it, want("t2"), later(60)) == "requests_per_hour"
 
 
+async def test_a_question_that_was_asked_of_another_process_counts_and_is_never_one_too_many(
+    counters: Counters,
+) -> None:
+    it = ann(requests_per_hour=1)
+    await ready(counters, it)
+    assert isinstance(await counters.take([it], AT, want("t1")), Granted)
+    answer = await counters.take([it], later(60), replace(want("t2"), asked=True))
+    assert isinstance(answer, Granted)
+    assert answer.levels[0].requests == 2
+    assert await refused(counters, it, want("t3"), later(60)) == "requests_per_hour"
+
+
 async def test_answers_at_once_are_bounded_and_given_back(counters: Counters) -> None:
     it = ann(turns_at_once=1)
     await ready(counters, it)

@@ -96,7 +96,7 @@ class Takeover:
         try:
             claim = Claim(adopted.turn, adopted.answer, fence=adopted.fence)
             _, entry = await self._till.enter(
-                principal, adopted.history, _known(claim), question=False
+                principal, adopted.history, _known(claim), question="asked"
             )
             masks = await self._privacy.load(principal, adopted.thread)
             said = await said_by(adopted, self._events, self._plan(adopted, ask))

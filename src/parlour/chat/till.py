@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from parlour import tokens
 from parlour.domain import Message, ModelCall, Principal, TextPart, ToolPart, TurnId, Usage
@@ -23,6 +24,7 @@ from parlour.telemetry.metrics import Metrics
 # Before the prompt is put together only the conversation is known; what stands around it (our own
 # words, tools) is taken to be as large as it was last time, and at first this.
 AROUND_TOKENS = 1_000
+Question = Literal["new", "asked", "none"]
 CLAIMS_MAX = 3  # when the counters forget somebody meanwhile, the claim is made again
 
 
@@ -71,12 +73,12 @@ class Till:
         history: Sequence[Message] | None,
         claiming: Callable[[], Awaitable[Claim]],
         *,
-        question: bool = True,
+        question: Question = "new",
     ) -> tuple[Claim, Entry | None]:
         """Claim a turn and let its question in; what is refused is not claimed.
 
-        A turn that goes on, after a decision or its process, is no `question`: it was counted when
-        it was asked.
+        A turn that goes on after a decision has `none`: it was counted when it was asked. One whose
+        process is gone was `asked` there, and perhaps counted nowhere else.
 
         After the claim, so that a message which was sent before joins its turn and is counted
         once, whatever the limits say by now. `history` stands in for the stored conversation.
@@ -114,7 +116,7 @@ class Till:
         limited: Limited,
         turn: TurnId,
         history: Sequence[Message],
-        question: bool,
+        question: Question,
     ) -> Entry:
         """Hold what the first call may use."""
         route = self._router.first(principal.workspace)
@@ -124,7 +126,16 @@ class Till:
         sure, most = await self.amounts(
             principal.workspace, limited, route, prompt, self._reply_tokens_max
         )
-        want = Want(turn, f"{turn}:1", sure, most, self.hold_s, enters=True, question=question)
+        want = Want(
+            turn,
+            f"{turn}:1",
+            sure,
+            most,
+            self.hold_s,
+            enters=True,
+            question=question != "none",
+            asked=question == "asked",
+        )
         at, levels = await self.quotas.take(limited.subjects, want, ask_ledger=False)
         return Entry(limited, at, levels, conversation, prompt)
 

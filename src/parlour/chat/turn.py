@@ -179,7 +179,7 @@ class TurnRunner:
                 principal,
                 taken.ask.history,
                 lambda: self._store.claim(new, window=window),
-                question=taken.ask.waiting is None,
+                question="new" if taken.ask.waiting is None else "none",
             )
             joined = claim.joined is not None
             return claim, entry

@@ -73,7 +73,7 @@ end
 local function over(bounds, now_at)
   local turns, requests = bounds.turns_at_once, bounds.requests_per_hour
   if step.enters and turns and tonumber(now_at[3]) >= turns then return 'turns_at_once' end
-  if step.question and requests and tonumber(now_at[1]) >= requests then
+  if step.question and not step.asked and requests and tonumber(now_at[1]) >= requests then
     return 'requests_per_hour'
   end
   local tokens = tonumber(now_at[8]) + step.sure[1]

@@ -141,7 +141,8 @@ class Seed:
 class Want:
     """What is asked for. `hold` names the reservation; asking again under the same name replaces
     it. `enters` takes one of the turns at once, under the name `turn`; `question` counts a
-    question, which what goes on after a decision is not."""
+    question, which what goes on after a decision is not. One that was `asked` of another process
+    is counted where it is not yet, and never refused for the number of questions."""
 
     turn: str
     hold: str
@@ -150,6 +151,7 @@ class Want:
     ttl_s: float
     enters: bool = False
     question: bool = False
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +232,8 @@ def over(bounds: Bounds, level: Level, want: Want) -> LimitName | None:
     turns, requests = bounds.turns_at_once, bounds.requests_per_hour
     if want.enters and turns is not None and level.turns >= turns:
         return "turns_at_once"
-    if want.question and requests is not None and level.requests >= requests:
+    new = want.question and not want.asked
+    if new and requests is not None and level.requests >= requests:
         return "requests_per_hour"
     tokens, nanos = level.held_tokens + want.sure.tokens, level.held_nanos + want.sure.nanos
     checks: tuple[tuple[LimitName, int], ...] = (

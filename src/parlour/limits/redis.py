@@ -59,6 +59,7 @@ class RedisCounters:
             hold=want.hold,
             enters=want.enters,
             question=want.question,
+            asked=want.asked,
             ttl_s=want.ttl_s,
             sure=(want.sure.tokens, want.sure.nanos),
             most=(want.most.tokens, want.most.nanos),
