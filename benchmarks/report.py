@@ -130,8 +130,10 @@ METHOD = """\
   a time; nginx and the reference pass each token at once. That is most of the difference to
   nginx.
   `--parlour-env PARLOUR_MODELS__BEAT_S=0` measures it without.
-- **Cheaper than the reference** is told at two equal numbers of streams and with each at a load of
-  its own (the reference at the most streams it carried, Parlour at 600). Each has to be 10 times.
+- **Cheaper than the reference** is told at three equal numbers of streams and with each at a
+  load of its own (the reference at the most streams it carried, Parlour at 600). Each has to be
+  10 times. At 20 and 60 streams most of a token is waking up, and its figures differ by a fifth
+  within one session.
 - **Ratios** are medians of the ratios within one repeat; brackets are lowest to highest.
 - {starved} marks a starved server (gap p99 above 100 ms or less than 97 % delivered): it reads
   several tokens at once, so a token looks cheaper than it is. Parlour's longer

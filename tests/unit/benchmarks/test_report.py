@@ -73,6 +73,9 @@ def test_the_reference_is_compared_where_it_is_cheapest_too() -> None:
     line = "the reference at its most, Parlour at 600 | ≥ 10\N{MULTIPLICATION SIGN} | "
     assert line + "7.0\N{MULTIPLICATION SIGN} | **missed** |" in bars.bars(RUN + steps)
     assert line + "\N{EN DASH} | not measured |" in bars.bars(RUN)
+    ours = token_row("parlour native", 100, 25.0)
+    line = "both at 100 streams, too many for it | ≥ 10\N{MULTIPLICATION SIGN} | "
+    assert line + "4.0\N{MULTIPLICATION SIGN} | **missed** |" in bars.bars([*steps, ours])
 
 
 def test_no_passed_step_is_a_missed_bar_and_not_an_unmeasured_one() -> None:
