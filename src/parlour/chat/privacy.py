@@ -228,12 +228,12 @@ class Privacy:
         masks = running.masks
         if masks is None or not masks.fresh:
             return
-        fresh = masks.fresh
+        fresh = masks.take_fresh()
         try:
-            await self._sealed.add(self._sealed.fresh(running.principal, running.thread, masks))
+            await self._sealed.add(self._sealed.sealed(running.principal, running.thread, fresh))
         except StoreUnavailable:
-            masks.fresh = [*fresh, *masks.fresh]
-            log.warning("masked_values_not_kept", turn_id=running.turn, count=len(masks.fresh))
+            masks.give_back(fresh)
+            log.warning("masked_values_not_kept", turn_id=running.turn, count=len(fresh))
 
     async def title(
         self, principal: Principal, thread: ThreadId, text: str

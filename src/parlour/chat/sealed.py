@@ -21,7 +21,12 @@ class SealedMasks:
         self, principal: Principal, thread: ThreadId, masks: Masks
     ) -> tuple[SealedValue, ...]:
         """What was named since the last time, to be stored."""
-        fresh, masks.fresh = masks.fresh, []
+        return self.sealed(principal, thread, masks.take_fresh())
+
+    def sealed(
+        self, principal: Principal, thread: ThreadId, entries: Sequence[Masked]
+    ) -> tuple[SealedValue, ...]:
+        """These values, to be stored."""
 
         def sealed(entry: Masked) -> SealedValue:
             place = _place(principal, thread, entry.placeholder)
@@ -32,7 +37,7 @@ class SealedMasks:
                 self._sealer.digest(entry.value, place),
             )
 
-        return tuple(map(sealed, fresh))
+        return tuple(map(sealed, entries))
 
     async def add(self, values: Sequence[SealedValue]) -> None:
         """Store values of a conversation that exists. Raises `StoreUnavailable`."""

@@ -80,6 +80,17 @@ class Masks:
             if self.values.setdefault(name, value) == value:
                 self._names.setdefault(value, name)
 
+    def take_fresh(self) -> list[Masked]:
+        """What was named since the last time; whoever cannot store it gives it back."""
+        with self._naming:
+            fresh, self.fresh = self.fresh, []
+        return fresh
+
+    def give_back(self, fresh: list[Masked]) -> None:
+        """These were taken and not stored."""
+        with self._naming:
+            self.fresh = [*fresh, *self.fresh]
+
     def mask(self, text: str, kinds: Iterable[str], more: Iterable[Found] = ()) -> str:
         """The text with every value of these kinds replaced, and every value known already."""
         return self.replaced(text, find(text, kinds, more))
