@@ -26,7 +26,7 @@ test: env-dev page ## Run every test; starts Postgres, Redis and a browser by it
 	@echo "test: the page"
 	@$(BIN)/python scripts/node.py npm test --silent
 	@echo "test: the service"
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 check: env-dev ## Lint, types, import contracts, dependencies, spelling, drift of generated files
 	@$(BIN)/python scripts/check.py $(ARGS)

@@ -97,9 +97,14 @@ class Desk:
     # --- what a person does ---
 
     async def open(self, path: str = "/") -> None:
-        """Go to an address of the page and wait for the box or for what stands in its place."""
+        """Go to an address of the page and wait for the box or for what stands in its place.
+
+        Where there is a box, what has to be read before anything is sent is there, too.
+        """
         await self.page.goto(self.url + path)
         await self.page.locator("#message-box, main h1").first.wait_for()
+        if await self.box.count():
+            await self.page.locator("#disclosure-line[aria-busy=false]").wait_for()
 
     async def type(self, text: str) -> None:
         """Put words into the box."""
@@ -112,7 +117,9 @@ class Desk:
 
     async def ask_and_wait(self, text: str) -> None:
         """Send a message and wait until its answer is complete."""
+        before = await self.articles.count()
         await self.ask(text)
+        await self.articles.nth(before + 1).wait_for()
         await self.idle()
 
     async def idle(self) -> None:
@@ -128,9 +135,14 @@ class Desk:
         return self.page.locator("#message-box")
 
     @property
+    def articles(self) -> Locator:
+        """Questions and answers."""
+        return self.page.locator("article")
+
+    @property
     def answer(self) -> Locator:
         """The newest answer, all of it."""
-        return self.page.locator("article").last
+        return self.articles.last
 
     @property
     def text(self) -> Locator:

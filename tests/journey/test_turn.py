@@ -181,7 +181,7 @@ async def test_the_ai_sdk_face_streams_resumes_and_stops(hello: House):
     assert frames[-2].body["type"] == "finish"
     assert frames[-2].body["messageMetadata"]["stopped"] is True
     assert (await _text(hello, "/api/chat/c1/stream"))[0] == 204
-    assert (await _text(hello, "/api/chat/new-chat/stream"))[0] == 204
+    assert (await _text(hello, "/api/chat/new-chat/stream"))[0] == 404
 
 
 async def test_the_openai_face_answers_streamed_and_whole(hello: House):

@@ -113,10 +113,6 @@ QUERY = {"limit", "before", "after", "offset", "surface", "user", "kind", "since
 # answer as for what never was". Somebody else's is refused as an old id that never was.
 BEGINS = {"POST /api/threads", "POST /api/threads/{thread}/turns", "POST /api/chat"}
 
-# The one exception: the AI SDK's client asks for a chat's stream before its first message, and
-# takes anything but 204 for a failure. So nothing runs in any chat that is not one's own.
-SAYS_NOTHING_RUNS = {"GET /api/chat/{chat_id}/stream"}
-
 # Ids in bodies that a client makes up for itself, and editions, which are nobody's.
 FREE = {"message_id", "disclosure_receipt", "edition"}
 
@@ -251,28 +247,11 @@ async def test_every_route_answers_strangers_as_if_nothing_were_there(house: Hou
                 else:
                     expected = await call(house, method, *none, who)
                     assert found == expected, (name, stranger, theirs)
-                    assert found[0] == 404 or name in SAYS_NOTHING_RUNS, (name, stranger, found)
+                    assert found[0] == 404, (name, stranger, found)
                 assert "ann" not in json.dumps(found).replace(ids.thread, ""), (name, found)
                 tried[name] = tried.get(name, 0) + 1
     assert tried.keys() == {name for name, *_ in routes_of(house)}
     assert await call(house, "get", f"/api/threads/{ids.thread}", None, ANN) == before
-
-
-@pytest.mark.promise("P21")
-async def test_the_stream_of_a_chat_is_the_same_bytes_for_a_foreign_one_and_for_none(house: House):
-    ids = await ann_has(house)
-
-    async def asked(chat: str, who: dict[str, str]) -> tuple[int, list[str], bytes]:
-        url = f"{house.url}/api/chat/{chat}/stream"
-        async with house.http.get(url, headers=who) as response:
-            own = {"date", "x-request-id"}
-            said = [f"{n}: {v}" for n, v in response.headers.items() if n.lower() not in own]
-            return response.status, sorted(said), await response.read()
-
-    never = await asked(NONE, ANN)
-    assert never[::2] == (204, b"")
-    for who in STRANGERS.values():
-        assert await asked(ids.thread, who) == await asked(NONE, who) == never
 
 
 @pytest.mark.promise("P21")
@@ -368,7 +347,7 @@ async def test_every_route_is_tried(house: House):
     every = create_api(house.services).routes
     assert list(unnamed(every)) == []
     names = {name for name, *_ in routes(every)}
-    gone = {*BODIES, *BEGINS, *SAYS_NOTHING_RUNS, *OF_THE_CALLER, *FILES, *PROTOCOLS} - names
+    gone = {*BODIES, *BEGINS, *OF_THE_CALLER, *FILES, *PROTOCOLS} - names
     assert not gone, "routes that are gone"
     for name, operation in operations(await document(house)):
         tried = name in BODIES or name in OF_THE_CALLER

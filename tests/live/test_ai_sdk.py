@@ -133,7 +133,9 @@ async def test_to_resume_where_nothing_runs_changes_nothing(house: House, versio
     async with chats(house.url, version) as client:
         await client.open("a", "c1", modern=version == 7)
         await client("resume", "a")
-        assert (await client("settled", "a"))["messages"] == []
+        early = await client("settled", "a")
+        assert early["messages"] == []
+        assert "There is no such conversation." in early["errors"][0]
         before = await client.say("a", "hello")
         await client("resume", "a")
         after = await client("settled", "a")

@@ -32,7 +32,7 @@ async def test_when_a_stop_is_acknowledged_the_turn_has_ended(
     redis = new_redis()
     redis.start()
     async with two_processes(tmp_path, database_url, redis.url, **HEARTBEAT_LATE) as (a, b):
-        turn = (await a.begin("c1", "words"))["turn_id"]
+        turn = (await a.begin("c1", "at length"))["turn_id"]
         await until_token(a, "c1", turn, 2)
         if redis_is == "gone":
             redis.kill()
@@ -50,7 +50,7 @@ async def test_a_stop_that_its_owner_does_not_hear_is_pending_and_comes_true_lat
     tmp_path: Path, database_url: str, redis_url: str
 ):
     async with two_processes(tmp_path, database_url, redis_url, **HEARTBEAT_LATE) as (a, b):
-        turn = (await a.begin("c1", "words"))["turn_id"]
+        turn = (await a.begin("c1", "at length"))["turn_id"]
         await until_token(a, "c1", turn, 2)
         a.process.send_signal(signal.SIGSTOP)
         try:

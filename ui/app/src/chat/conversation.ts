@@ -101,7 +101,10 @@ export class Conversation {
     const { phase, line } = this.store.get();
     if (this.isLive || phase === "loading" || line === "reconnecting") return this.box.queue(words);
     this.box.set("");
-    await this.#push(words, null);
+    // What the server did not take before goes first, in one message with this one.
+    const target = this.store.get().unsent ? this.#request.target : null;
+    const unsent = this.box.withdraw(this.chat);
+    await this.#push(unsent === "" ? words : `${unsent}\n${words}`, target);
   }
 
   async edit(messageId: string, text: string): Promise<void> {

@@ -81,7 +81,11 @@ export function DisclosureLine() {
   const [open, setOpen] = useState(false);
   const due = value !== null && value.reason !== null;
   return (
-    <div className="min-h-4.5 pt-2 text-balance text-center text-fine text-ink-3">
+    <div
+      id="disclosure-line"
+      aria-busy={value === null}
+      className="min-h-4.5 pt-2 text-balance text-center text-fine text-ink-3"
+    >
       {due ? words.sending : value === null ? person?.disclosure : <Lines value={value} />}
       {value !== null && !due && (
         <button
