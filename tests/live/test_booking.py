@@ -63,3 +63,24 @@ async def test_what_could_not_be_booked_by_the_end_is_said(
     (lost,) = [entry for entry in said if entry["event"] == "calls_lost"]
     assert (lost["turn_id"], lost["tokens"]) == ("t1", 7)
     assert await count(database, "model_calls") == 0
+
+
+async def test_what_the_database_rejects_is_said_and_holds_up_nobody(
+    database: Database, database_url: str
+) -> None:
+    rejected = (ModelCall("answer", "scripted:", Usage(input=3), cost_nanos=1 << 70),)
+    async with link("database", database_target(database_url), 1) as line:
+        through = await Database.open(database_url_through(line, database_url))
+        booking = Booking(Ledger(through))
+        try:
+            line.set("refuse")
+            with structlog.testing.capture_logs() as said:
+                await booking.without_turn(ANN, TurnId("t1"), rejected)
+                await booking.without_turn(ANN, TurnId("t2"), CALLS)
+                line.set("fair")
+                await until_booked(database, 1)
+        finally:
+            await booking.close()
+            await through.close()
+    (lost,) = [entry for entry in said if entry["event"] == "calls_lost"]
+    assert (lost["turn_id"], lost["tokens"]) == ("t1", 3)

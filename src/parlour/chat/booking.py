@@ -75,6 +75,9 @@ class Booking:
         except StoreUnavailable as outage:
             log.info("calls_not_booked", error=str(outage), waiting=len(self._late))
             return False
+        except Exception:  # what the database rejects once it rejects again; others wait behind it
+            log.exception("calls_rejected", turn_id=bill.turn)
+            self._give_up(bill)
         return True
 
     def _give_up(self, bill: _Bill) -> None:
