@@ -26,6 +26,7 @@ class Reply:
     fault: str = ""  # a name of upstream.FAULTS
     at: int = 2  # how many tokens come before the fault
     model: str = ""  # reported instead of the one that was asked for
+    name: str = ""  # of the reply, instead of the usual one; its calls are named after it, too
     retry_after: str = ""  # with a refusal, instead of the fault's own header
     hold_at: int | None = None  # stop after so many tokens until `Upstream.release`
 
@@ -93,12 +94,16 @@ def bare_end(dialect: Dialect) -> bytes:
 def _openai(reply: Reply, model: str) -> tuple[bytes, list[bytes], bytes]:
     def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-        return _openai_chunk(model, {"choices": [choice], "usage": None})
+        return _openai_chunk(reply, model, {"choices": [choice], "usage": None})
 
     tokens = [chunk({"reasoning_content": text}) for text in reply.reasoning]
     tokens += [chunk({"content": text}) for text in reply.text]
     for index, (name, _) in enumerate(reply.calls):
-        call: dict[str, Any] = {"index": index, "id": f"call_{index}", "type": "function"}
+        call: dict[str, Any] = {
+            "index": index,
+            "id": f"call_{reply.name}{index}",
+            "type": "function",
+        }
         tokens.append(chunk({"tool_calls": [call | {"function": {"name": name, "arguments": ""}}]}))
     pieces = [
         (index, piece)
@@ -110,12 +115,17 @@ def _openai(reply: Reply, model: str) -> tuple[bytes, list[bytes], bytes]:
         tokens.append(chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]}))
     end = chunk({}, reply.finish_reason)
     if reply.report_usage:
-        end += _openai_chunk(model, {"choices": [], "usage": _openai_usage(reply)})
+        end += _openai_chunk(reply, model, {"choices": [], "usage": _openai_usage(reply)})
     return chunk({"role": "assistant", "content": ""}), tokens, end + b"data: [DONE]\n\n"
 
 
-def _openai_chunk(model: str, fields: dict[str, Any]) -> bytes:
-    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": model}
+def _openai_chunk(reply: Reply, model: str, fields: dict[str, Any]) -> bytes:
+    head = {
+        "id": reply.name or "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": model,
+    }
     return b"data: " + json.dumps(head | fields, separators=(",", ":")).encode() + b"\n\n"
 
 
@@ -144,7 +154,7 @@ _STOP_REASONS = {
 
 def _anthropic(reply: Reply, model: str) -> tuple[bytes, list[bytes], bytes]:
     head = {
-        "id": "msg_1",
+        "id": reply.name or "msg_1",
         "type": "message",
         "role": "assistant",
         "model": model,
@@ -169,7 +179,7 @@ def _anthropic(reply: Reply, model: str) -> tuple[bytes, list[bytes], bytes]:
     for number, (name, arguments) in enumerate(reply.calls):
         deltas = [{"type": "input_json_delta", "partial_json": ""}]
         deltas += [{"type": "input_json_delta", "partial_json": p} for p in _halves(arguments)]
-        start = {"type": "tool_use", "id": f"toolu_{number}", "name": name, "input": {}}
+        start = {"type": "tool_use", "id": f"toolu_{reply.name}{number}", "name": name, "input": {}}
         blocks.append((start, deltas))
     tokens: list[bytes] = []
     for index, (start, deltas) in enumerate(blocks):

@@ -87,6 +87,30 @@ async def test_the_ai_sdk_sees_each_broken_reply_as_an_error_with_the_words(hous
             assert states <= {"done"}
 
 
+STRANGE = {
+    "nul": Reply(name="a\0b", calls=[("parlour__calculator", '{"expression": "6*7"}')]),
+    "long": Reply(name="x" * 100_000, calls=[("parlour__calculator", '{"expression": "6*7"}')]),
+    "a tool": Reply(calls=[("parlour__calculator\0", '{"expression": "6*7"}')]),
+    "arguments": Reply(calls=[("parlour__calculator", '{"expression": "6*7\\u0000"}')]),
+    "a model": Reply(model="mock-1\0" + "x" * 100_000),
+    "words": Reply(text=["a\0b"], reasoning=["a\0b"]),
+}
+
+
+@pytest.mark.promise("P8")
+@pytest.mark.parametrize("reply", STRANGE.values(), ids=STRANGE)
+async def test_a_provider_may_name_and_say_what_it_likes(
+    house: House, upstream: Upstream, reply: Reply
+):
+    upstream.next(reply)
+    frames = await house.ask("c1", "x")
+    assert final(frames).status == "done"
+    view = (await house.get("/api/threads/c1"))[1]
+    assert [message["status"] for message in view["messages"]] == ["done", "done"]
+    assert len(json.dumps(view)) < 20_000
+    assert said(await house.ask("c1", "and now?")) == "Hello from upstream."
+
+
 @pytest.mark.promise("P4")
 async def test_a_stop_closes_the_request_upstream_at_once(house: House, upstream: Upstream):
     upstream.next(Reply(text=[" word"] * 10, hold_at=3))

@@ -19,6 +19,7 @@ from parlour.domain import ToolSpec, Usage
 from parlour.models.bounds import WireLimits
 from parlour.models.failures import ModelFailure, NoFinish
 from parlour.models.finish import finish_reason
+from parlour.models.names import plain
 from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink, Served
 from parlour.models.refusals import told, unreadable
 from parlour.models.sse import EventSplitter
@@ -261,7 +262,7 @@ class AnthropicReader:
         elif kind == "content_block_start" and event.content_block is not None:
             self._begin_block(event.index, event.content_block)
         elif kind == "message_start" and event.message is not None:
-            self._model, self._id = event.message.model, event.message.id
+            self._model, self._id = plain(event.message.model), plain(event.message.id)
             if self._check is not None:
                 self._check(self._model, "")
             self._count(event.message.usage)

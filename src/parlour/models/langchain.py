@@ -31,6 +31,7 @@ from parlour.models import failures
 from parlour.models.bounds import WireLimits
 from parlour.models.failures import ModelFailure
 from parlour.models.finish import finish_reason
+from parlour.models.names import plain
 from parlour.models.port import ChatMessage, ModelReply, ModelRequest, ModelSink, Served
 from parlour.models.refusals import refused
 from parlour.models.toolcalls import ToolCallPieces
@@ -201,7 +202,7 @@ class _Listener:
         self._sink.flush()
 
     def _hear_who(self, name: str) -> None:
-        self._served_by = name
+        self._served_by = name = plain(name)
         if name and self._check is not None:
             self._check(name, "")
 

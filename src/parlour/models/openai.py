@@ -21,6 +21,7 @@ from parlour.models.bounds import WireLimits
 from parlour.models.failures import ModelFailure, NoFinish
 from parlour.models.finish import finish_reason
 from parlour.models.frame import Frame
+from parlour.models.names import plain
 from parlour.models.openai_messages import message_json, tool_json
 from parlour.models.port import ModelReply, ModelRequest, ModelSink, Served
 from parlour.models.refusals import told, unreadable
@@ -295,8 +296,8 @@ class OpenAIReader:
 
     def _served(self, chunk: _Chunk) -> None:
         """The first chunk says who answers."""
-        self._model, self._id = chunk.model or "", chunk.id or ""
-        self._upstream = chunk.provider or ""
+        self._model, self._id = plain(chunk.model), plain(chunk.id)
+        self._upstream = plain(chunk.provider)
         if self._check is not None:
             self._check(self._model, self._upstream)
 

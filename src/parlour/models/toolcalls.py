@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any, cast
 
 import msgspec
 
 from parlour.domain import ToolRequest
+from parlour.models import names
 from parlour.models.failures import WrongShape
 
 CALLS_MAX = 128  # in one reply; far above what any turn may run, so that a flood ends early
@@ -73,7 +73,7 @@ class ToolCallPieces:
 
 def tool_request(call_id: str, name: str, raw: str) -> ToolRequest:
     """A request from its JSON text; arguments are None when that is not a JSON object."""
-    call_id = call_id or f"call_{secrets.token_hex(8)}"
+    call_id, name = names.of_call(call_id), names.plain(name)
     if not raw.strip():  # a tool without parameters
         return ToolRequest(call_id, name, {}, raw)
     try:
