@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from playwright.async_api import expect
+from playwright.async_api import Locator, expect
 
 from tests.browser.conftest import OpenDesk
-from tests.browser.desk import Desk
+from tests.browser.desk import Desk, until
 from tests.browser.scripts import SHOP
 
 # Every shift of something in sight, also those that the browser forgives after a key: what moved,
@@ -48,6 +48,19 @@ async def shifts(desk: Desk) -> list[str]:
     return await desk.page.evaluate("shifts")
 
 
+async def read_up_to(desk: Desk, place: Locator) -> None:
+    """Turn the wheel until a place further up is well in sight."""
+    await desk.page.mouse.move(640, 300)
+
+    async def is_in_sight() -> bool:
+        await desk.page.mouse.wheel(0, -150)
+        await desk.page.evaluate(TWO_FRAMES)
+        box = await place.bounding_box()
+        return box is not None and box["y"] > 100
+
+    await until(is_in_sight, "the place further up is in sight")
+
+
 async def test_nothing_moves_while_an_answer_comes(open_desk: OpenDesk):
     async with open_desk(mcp=SHOP) as desk:
         await desk.open()
@@ -72,11 +85,9 @@ async def test_whoever_reads_further_up_is_left_there_when_the_answer_goes_on_an
     await desk.reached("middle")
     heading = desk.page.get_by_role("heading", name="The second heading")
     await expect(heading).to_have_count(2)
-    await heading.first.hover()
-    await desk.page.mouse.wheel(0, -200)
+    await read_up_to(desk, heading.first)
     await expect(desk.button("Jump to the latest")).to_be_visible()
     await expect(heading.first).to_be_in_viewport()
-    await desk.page.evaluate(TWO_FRAMES)
     place = await heading.first.bounding_box()
     desk.model.open("middle")
     await desk.idle()

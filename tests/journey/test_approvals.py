@@ -12,6 +12,7 @@ import jwt
 import pytest
 
 from parlour.events import types as ev
+from parlour.store.approvals import Approvals
 from tests.house import WAIT_S, House, events_of, final, said
 from tests.journey.conftest import OpenHouse, Script
 from tests.notes import Notes, asked, calling, decide, decide_and_read, listed, results
@@ -459,6 +460,24 @@ async def test_a_decision_and_the_sweep_at_once_carry_it_out_once(desk: House, n
     async with asyncio.timeout(WAIT_S):
         while (await desk.get("/api/threads/c1"))[1]["messages"][-1]["status"] != "done":  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+    assert notes.calls() == ["buy milk"]
+
+
+async def test_a_decision_that_a_sweep_carries_out_first_names_the_turn_that_goes_on(
+    desk: House, notes: Notes, monkeypatch: pytest.MonkeyPatch
+):
+    (approval,) = asked(await desk.ask("c1", "go"))
+    decisions = desk.services.approvals
+    store = Approvals.decide
+
+    async def decide_and_sweep(self: Approvals, *given: Any) -> bool:
+        done = await store(self, *given)
+        await decisions.sweep(carry_out=True)
+        return done
+
+    monkeypatch.setattr(Approvals, "decide", decide_and_sweep)
+    frames = await decide_and_read(desk, "c1", approval.approval_id)
+    assert said(frames).startswith("It is done.")
     assert notes.calls() == ["buy milk"]
 
 

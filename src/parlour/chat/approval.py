@@ -105,7 +105,8 @@ class Decisions:
         ]
         if missing:
             return Decided(now, going_on=False)
-        return Decided(now, going_on=True, started=await self.go_on(asked.turn))
+        started = await self.go_on(asked.turn) or await self._gone_on(asked)
+        return Decided(now, going_on=True, started=started)
 
     async def answer(
         self, principal: Principal, thread: ThreadId, decisions: Mapping[str, Decision]
@@ -115,7 +116,7 @@ class Decisions:
         Raises what `decide` raises, `Conflict` while other calls wait, `Overloaded` when it will
         go on only in a moment.
         """
-        turn = None
+        started = None
         for approval, decision in decisions.items():
             try:
                 decided = await self.decide(principal, thread, approval, decision)
@@ -123,14 +124,14 @@ class Decisions:
                 before = await self._store.get(principal, thread, approval)
                 if before.decision != decision or before.cause != "person":
                     raise
-                turn = await self._store.gone_on(before.turn)
+                started = await self._gone_on(before)
             else:
-                turn = decided.started.turn if decided.started else None
+                started = decided.started
                 if not decided.going_on and approval == list(decisions)[-1]:
                     raise Conflict("The decision is stored. Other calls of this answer wait still.")
-        if turn is None:
+        if started is None:
             raise Overloaded("The decision is stored and will be carried out in a moment.")
-        return turn
+        return started.turn
 
     async def go_on(self, turn: TurnId) -> Started | None:
         """Carry out what was decided for a turn that waits; None when that is not possible now.
@@ -154,6 +155,11 @@ class Decisions:
         except Problem as later:  # busy, over a limit, leaving: the decision is stored
             log.info("approval_waits", turn_id=turn, why=later.code)
             return None
+
+    async def _gone_on(self, asked: Approval) -> Started | None:
+        """The turn that a sweep, of this process or another, has begun meanwhile."""
+        found = await self._store.gone_on(asked.turn)
+        return Started(found[0], asked.thread, found[1], joined=True) if found else None
 
     async def stop(self, principal: Principal, thread: ThreadId, turn: TurnId | None) -> None:
         """What waits in a conversation is declined; with `turn`, only when it is that one's."""

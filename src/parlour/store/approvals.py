@@ -157,15 +157,15 @@ class Approvals:
             approvals=approvals,
         )
 
-    async def gone_on(self, turn: TurnId) -> TurnId | None:
-        """The newest turn that went on after one that waited."""
+    async def gone_on(self, turn: TurnId) -> tuple[TurnId, MessageId] | None:
+        """The newest turn that went on after one that waited, and its answer."""
         rows = await self._database.fetch(
-            "SELECT id FROM turns WHERE continues = %(turn)s"
+            "SELECT id, assistant_message FROM turns WHERE continues = %(turn)s"
             " AND thread = (SELECT thread FROM turns WHERE id = %(turn)s)"
             " ORDER BY seq DESC LIMIT 1",
             {"turn": turn},
         )
-        return rows[0][0] if rows else None
+        return (TurnId(rows[0][0]), MessageId(rows[0][1])) if rows else None
 
     async def to_carry_out(self, attempts_max: int) -> list[TurnId]:
         """Waiting turns whose questions are all decided and that nobody goes on with."""
