@@ -10,6 +10,9 @@ LOCK = UV_SYSTEM_CERTS=1 $(BIN)/uv pip compile --universal --python-version 3.11
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	--quiet $(if $(UPGRADE),--upgrade)
 
+# Tests wait half of their time, for processes that start and for clocks.
+WORKERS = $(shell $(BIN)/python -c "import os; print(min(4, 1 + (os.cpu_count() or 1)))")
+
 .DEFAULT_GOAL := help
 .PHONY: help run test check fix bench chaos eval docs lock wheel clean env env-dev page weights
 
@@ -26,7 +29,7 @@ test: env-dev page ## Run every test; starts Postgres, Redis and a browser by it
 	@echo "test: the page"
 	@$(BIN)/python scripts/node.py npm test --silent
 	@echo "test: the service"
-	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: env-dev ## Lint, types, import contracts, dependencies, spelling, drift of generated files
 	@$(BIN)/python scripts/check.py $(ARGS)
