@@ -222,9 +222,9 @@ def asker(principal: Principal, surface: str) -> str:
 
 def principal_of(workspace: str, user: str, said: dict[str, Any]) -> Principal:
     """The inverse of `plain`, and of `asker`, whose surface is read apart."""
-    said.pop("surface", None)
-    roles = frozenset(said.pop("roles"))
-    return Principal(WorkspaceId(workspace), UserId(user), roles=roles, **said)
+    mine = {name: value for name, value in said.items() if name not in {"surface", "roles"}}
+    roles = frozenset(said["roles"])
+    return Principal(WorkspaceId(workspace), UserId(user), roles=roles, **mine)
 
 
 def _scope(principal: Principal, thread: ThreadId) -> dict[str, Any]:

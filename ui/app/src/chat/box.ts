@@ -41,22 +41,17 @@ export class Box {
     this.#putBack(this.takeQueued());
   }
 
-  /** A message that was not sent leaves the screen and comes back. False: there is none. */
-  takeBack(chat: Chat<ChatMessage>): boolean {
-    const words = this.withdraw(chat);
+  /** A message that was not sent comes back, unless it is `but`. False: there is none. */
+  takeBack(chat: Chat<ChatMessage>, but = ""): boolean {
+    const words = chat.lastMessage?.id === but ? "" : this.#withdraw(chat);
     this.#putBack(words);
     return words !== "";
   }
 
-  /** Take a message that was not sent off the screen: its words, or none. */
-  withdraw(chat: Chat<ChatMessage>): string {
-    const last = chat.lastMessage;
-    if (!this.store.get().unsent || last?.role !== "user") return "";
-    this.arrived();
-    chat.messages = chat.messages.slice(0, -1);
-    chat.clearError();
-    this.store.set({ unsent: false });
-    return textOf(last);
+  /** What the server did not take before goes first, in one message with these words. */
+  withUnsent(chat: Chat<ChatMessage>, words: string): string {
+    const unsent = this.#withdraw(chat);
+    return unsent === "" ? words : `${unsent}\n${words}`;
   }
 
   /** The conversation could not be had: one that is on the screen stays there. */
@@ -81,6 +76,17 @@ export class Box {
   restore(messages: ChatMessage[]): void {
     const lost = unsent.take(this.key(), messages);
     if (lost !== null) this.#putBack(lost);
+  }
+
+  /** Take a message that was not sent off the screen: its words, or none. */
+  #withdraw(chat: Chat<ChatMessage>): string {
+    const last = chat.lastMessage;
+    if (!this.store.get().unsent || last?.role !== "user") return "";
+    this.arrived();
+    chat.messages = chat.messages.slice(0, -1);
+    chat.clearError();
+    this.store.set({ unsent: false });
+    return textOf(last);
   }
 
   /** In front of what was typed meanwhile. */

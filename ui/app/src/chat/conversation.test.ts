@@ -201,6 +201,28 @@ test("a refused edit that more is typed after is still that edit", async () => {
   expect(conversation.chat.messages.map(textOf)).toEqual(["Second\nThird", "It is 409.5."]);
 });
 
+test.each(["edit", "regenerate"] as const)(
+  "%s leaves what was refused in the box",
+  async (what) => {
+    const more = { ...start, messageId: "a2", messageMetadata: { userMessageId: "u2" } };
+    server.routes = {
+      "POST /api/chat": [
+        () => stream([start, ...words, finish]),
+        () => Response.json({ code: "overloaded" }, { status: 503 }),
+        () => stream([more, ...words, finish]),
+      ],
+      "GET /api/threads/t": [() => Response.json(stored())],
+    };
+    const conversation = new Conversation("t", true, silent);
+    await conversation.send("First");
+    await conversation.send("Second");
+    if (what === "edit") await conversation.edit("u1", "Third");
+    else await conversation.regenerate("a1");
+    expect(conversation.chat.messages).toHaveLength(2);
+    expect(conversation.store.get()).toMatchObject({ draft: "Second", unsent: false });
+  },
+);
+
 test("a reload loses neither what did not arrive nor what was typed since", async () => {
   server.routes = { "POST /api/chat": [() => Promise.reject(new TypeError("Failed to fetch"))] };
   const before = new Conversation("t", true, silent);

@@ -101,22 +101,22 @@ export class Conversation {
     const { phase, line } = this.store.get();
     if (this.isLive || phase === "loading" || line === "reconnecting") return this.box.queue(words);
     this.box.set("");
-    // What the server did not take before goes first, in one message with this one.
     const target = this.store.get().unsent ? this.#request.target : null;
-    const unsent = this.box.withdraw(this.chat);
-    await this.#push(unsent === "" ? words : `${unsent}\n${words}`, target);
+    await this.#push(this.box.withUnsent(this.chat, words), target);
   }
 
   async edit(messageId: string, text: string): Promise<void> {
     const at = this.chat.messages.findIndex((message) => message.id === messageId);
     const words = text.trim();
     if (at === -1 || words === "" || this.isLive) return;
+    this.box.takeBack(this.chat, messageId);
     this.chat.messages = this.chat.messages.slice(0, at);
     await this.#push(words, messageId);
   }
 
   async regenerate(messageId: string): Promise<void> {
     if (this.isLive) return;
+    this.box.takeBack(this.chat, messageId);
     this.#begin("regenerate", messageId);
     await this.chat.regenerate({ messageId });
   }
@@ -193,11 +193,8 @@ export class Conversation {
     const id = newId();
     this.#begin("submit", target);
     this.box.sent(id, text);
-    await this.chat.sendMessage({
-      id,
-      parts: [{ type: "text", text }],
-      metadata: askedNow(),
-    });
+    const parts = [{ type: "text" as const, text }];
+    await this.chat.sendMessage({ id, parts, metadata: askedNow() });
   }
 
   /** Send what was typed while nothing could be sent; false: there is nothing. */
