@@ -58,6 +58,23 @@ async def test_people_can_see_when_they_were_told(desk: Desk):
     await expect(dialog).to_have_count(0)
 
 
+async def test_who_is_faster_than_the_notice_loses_nothing(open_desk: OpenDesk):
+    async with open_desk() as desk:
+        desk.expects("428", "ERR_FAILED")
+        await desk.page.route("**/api/disclosures?*", lambda route: route.abort())
+        await desk.page.goto(desk.url)
+        await desk.ask("hello")
+        card = desk.page.get_by_role("region", name=re.compile("Please read the note"))
+        await expect(card).to_be_visible()
+        await expect(desk.page.get_by_role("region", name=NAME)).to_contain_text(WORDS)
+        await desk.ask("and once more")
+        await desk.articles.nth(1).wait_for()
+        await desk.idle()
+        await expect(desk.articles).to_have_count(2)
+        await expect(desk.articles.first).to_contain_text("hello\nand once more")
+        assert await receipts(desk) == 1
+
+
 async def test_a_reminder_is_shown_before_the_next_message(open_desk: OpenDesk):
     now = [datetime.now(UTC)]
     pause = {"text": {"en": "Time for a pause?"}, "interval_minutes": 20}
