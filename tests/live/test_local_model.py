@@ -284,6 +284,7 @@ async def test_with_tools_on_offer_it_still_answers_in_words(model: LocalModel) 
     assert reply.text or reply.tool_calls
 
 
+@pytest.mark.timeout(600)  # it computes for as long as the tests beside it leave it
 async def test_the_default_model_works_out_a_percentage() -> None:
     if weights.present(weights.named("1.5b"), CACHE) is None:
         pytest.skip("the 1.5B weights (1.1 GB) are not in the cache")
