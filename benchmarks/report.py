@@ -125,8 +125,8 @@ METHOD = """\
   stored, limits counted and never reached, `info` logs. **nginx** is `proxy_pass` without
   buffering, one worker. **The reference** is FastAPI with LangChain's `create_agent` and
   `stream_mode="messages"`: no tokens checked, nothing stored, no resume.
-- **Joined tokens**: from 8 streams on Parlour reads and sends on a beat of 50 ms (`models.beat_s`),
-  (it grows from a sixth of a core on, to 100 at a third), so a reader gets one to four tokens at
+- **Joined tokens**: from 8 streams on Parlour reads and sends on a beat of 60 ms (`models.beat_s`),
+  (it grows from a fifth of a core on, to 100 at a third), so a reader gets one to four tokens at
   a time; nginx and the reference pass each token at once. That is most of the difference to
   nginx.
   `--parlour-env PARLOUR_MODELS__BEAT_S=0` measures it without.

@@ -92,11 +92,11 @@ class ModelSettings(_Section):
     idle_s: float = Field(30, gt=0, description="Seconds of silence within a reply.")
     total_s: float = Field(600, gt=0, description="Seconds for one whole reply.")
     beat_s: float = Field(
-        0.05,
+        0.06,
         ge=0,
         le=0.5,
         description="While 8 or more replies stream, what a provider says is read and sent on this "
-        "beat (seconds; it grows from a sixth of a core on, and is twice as long from a third on), "
+        "beat (seconds; it grows from a fifth of a core on, to 5/3 of that at a third), "
         "so that a token costs a third of the CPU. First words never wait, slow replies do not "
         "either; the page itself shows news every 0.05 s. 0 = each token at once.",
     )

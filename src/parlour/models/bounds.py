@@ -14,7 +14,7 @@ class WireLimits:
     first_byte_s: float = 30  # from the call to the first byte of the body, connecting included
     idle_s: float = 30  # of silence within a reply; comments count as sound
     total_s: float = 600
-    beat_s: float = 0.05  # of reads that are joined (gather.py); 0 = none is
+    beat_s: float = 0.06  # of reads that are joined (gather.py); 0 = none is
     line_bytes_max: int = 1_000_000  # one event of the stream
     # A million tokens with their JSON around them; a server that never ends is ended here.
     reply_bytes_max: int = 256_000_000

@@ -21,9 +21,9 @@ from typing import Protocol
 
 LINES_MIN = 8  # streams, below which each read passes at once
 GROUP_MAX = 200  # lines on one beat, so that a beat does not keep the loop for long
-# A beat grows with the load, by and by so that it does not swing: from a sixth of a core on, to so
+# A beat grows with the load, by and by so that it does not swing: from a fifth of a core on, to so
 # many times its length at a third, which is still fluent reading.
-TIMES_MAX = 2.0
+TIMES_MAX = 5 / 3
 LONG_SHARE = 1 / 3
 HELD_BYTES = 16_384  # so much wakes a held line at once; also what one read takes
 
