@@ -36,6 +36,11 @@ document.addEventListener('DOMContentLoaded', () => {
 """
 
 
+# A conversation that turns out not to be there takes its box away while it is loaded.
+TOLD = """() => !document.querySelector('#message-box')
+  || document.querySelector('#disclosure-line[aria-busy=false]') !== null"""
+
+
 class Desk:
     """One browser window with its own storage, at the page of `house`.
 
@@ -103,8 +108,7 @@ class Desk:
         """
         await self.page.goto(self.url + path)
         await self.page.locator("#message-box, main h1").first.wait_for()
-        if await self.box.count():
-            await self.page.locator("#disclosure-line[aria-busy=false]").wait_for()
+        await self.page.wait_for_function(TOLD)
 
     async def type(self, text: str) -> None:
         """Put words into the box."""
