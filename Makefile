@@ -10,7 +10,7 @@ LOCK = UV_SYSTEM_CERTS=1 $(BIN)/uv pip compile --universal --python-version 3.11
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	--quiet $(if $(UPGRADE),--upgrade)
 
-# Tests wait half of their time, for processes that start and for clocks.
+# One more than there are cores: tests also wait, for processes that start and for clocks.
 WORKERS = $(shell $(BIN)/python -c "import os; print(min(4, 1 + (os.cpu_count() or 1)))")
 
 .DEFAULT_GOAL := help
